@@ -1,0 +1,21 @@
+/** Wrong use: an argument or option that cannot be meant. The command line ends with status 2 on it. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** What was given is damaged, missing or does not fit: a picture, a caption file, a checkpoint. */
+export class DataError extends Error {
+  override readonly name = 'DataError';
+}
+
+/** Throws a `UsageError` unless `value` is a whole number of at least `least`. */
+export function expectWhole(name: string, value: number, least: number): void {
+  if (Number.isInteger(value) && value >= least) return;
+  throw new UsageError(`${name} is ${value} but should be a whole number of at least ${least}.`);
+}
+
+/** Throws a `UsageError` unless `value` is a finite number above zero. */
+export function expectPositive(name: string, value: number): void {
+  if (Number.isFinite(value) && value > 0) return;
+  throw new UsageError(`${name} is ${value} but should be a number above 0.`);
+}
