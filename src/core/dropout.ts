@@ -1,0 +1,17 @@
+import * as tf from '@tensorflow/tfjs';
+import type { Random } from './random';
+
+/** What a training pass drops: `rate` in [0, 1) and the randomness of this step. Absent where nothing is dropped. */
+export type Dropout = { rate: number; random: Random };
+
+/**
+ * Zeroes each value with probability `rate` and scales the others by 1 / (1 - rate), so that nothing changes on
+ * average (Srivastava et al. 2014, inverted). The mask is drawn on the host: the same on every backend.
+ */
+export function dropout<T extends tf.Tensor>(input: T, drop: Dropout | undefined, name: string): T {
+  if (!drop || drop.rate === 0) return input;
+  const { rate, random } = drop;
+  const kept = random.fork(name).uniform(input.size);
+  for (let i = 0; i < kept.length; i++) kept[i] = kept[i]! < rate ? 0 : 1 / (1 - rate);
+  return tf.mul(input, tf.tensor(kept, input.shape));
+}
