@@ -18,9 +18,12 @@ export type SearchProblem = {
   /** Pictures in `memory`. */
   batch: number;
   startId: number;
-  endId: number;
+  /** The token that ends a caption, or several of which any does; with none, captions run to `maxLength`. */
+  endId: number | readonly number[];
   /** Most tokens to generate, the end token included. */
   maxLength: number;
+  /** Tokens to generate before the end token may come. */
+  minLength?: number;
   /** Ids that are never generated, such as padding and start. */
   suppress?: readonly number[];
   /** Keep attention weights in the hypotheses. */
