@@ -49,6 +49,8 @@ export type CaptionData = {
   train: Dataset;
   dev: Dataset;
   test: Dataset;
+  /** Whether the splits are those of the folder's split files or were drawn by seed. */
+  splitSource: 'files' | 'seed';
   /** What was left out, row by row. */
   problems: readonly Problem[];
 };
