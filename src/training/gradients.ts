@@ -1,0 +1,65 @@
+import * as tf from '@tensorflow/tfjs';
+
+/** Parameters by tree path, such as `decoder.output.weight`. */
+export type Parameters = ReadonlyMap<string, tf.Variable>;
+
+/** Gradients by the same names; a parameter that the loss did not touch is absent. */
+export type Gradients = Map<string, tf.Tensor>;
+
+/**
+ * The loss and its gradients by parameter name. Belongs to the caller: dispose `loss` and every gradient.
+ *
+ * `tf.variableGrads` names gradients by variables whose names depend on how many were made before; here they get
+ * the tree paths that checkpoints and optimizers go by.
+ */
+export function gradients(loss: () => tf.Scalar, parameters: Parameters): { loss: tf.Scalar; grads: Gradients } {
+  const { value, grads } = tf.variableGrads(loss, [...parameters.values()]);
+  const named: Gradients = new Map();
+  for (const [name, variable] of parameters) {
+    const gradient = grads[variable.name];
+    if (gradient) named.set(name, gradient);
+  }
+  return { loss: value, grads: named };
+}
+
+/**
+ * Scales all gradients together so that their joint Euclidean norm is at most `maxNorm` (Pascanu et al. 2013,
+ * algorithm 1). The given ones are disposed.
+ *
+ * @returns the clipped gradients and the norm before, a scalar that belongs to the caller
+ */
+export function clipByGlobalNorm(grads: Gradients, maxNorm: number): { grads: Gradients; norm: tf.Scalar } {
+  const norm = tf.tidy(() => {
+    const squares = [...grads.values()].map((gradient) => tf.sum(tf.square(gradient)));
+    return tf.sqrt(tf.addN(squares)) as tf.Scalar;
+  });
+  const factor = tf.tidy(() => tf.minimum(1, tf.div(maxNorm, tf.add(norm, 1e-6))));
+  const clipped = replaceEach(grads, (gradient) => tf.mul(gradient, factor));
+  factor.dispose();
+  return { grads: clipped, norm };
+}
+
+/** Clips every single number of the gradients to [-limit, limit]. The given ones are disposed. */
+export function clipByValue(grads: Gradients, limit: number): Gradients {
+  return replaceEach(grads, (gradient) => tf.clipByValue(gradient, -limit, limit));
+}
+
+/** sum + grads, either of which may lack a parameter. Both are disposed. */
+export function addGradients(sum: Gradients, grads: Gradients): Gradients {
+  const added: Gradients = new Map(sum);
+  for (const [name, gradient] of grads) {
+    const before = sum.get(name);
+    added.set(name, before ? tf.add(before, gradient) : gradient);
+    if (before) tf.dispose([before, gradient]);
+  }
+  return added;
+}
+
+function replaceEach(grads: Gradients, change: (gradient: tf.Tensor) => tf.Tensor): Gradients {
+  const changed: Gradients = new Map();
+  for (const [name, gradient] of grads) {
+    changed.set(name, change(gradient));
+    gradient.dispose();
+  }
+  return changed;
+}

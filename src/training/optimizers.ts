@@ -1,0 +1,119 @@
+import * as tf from '@tensorflow/tfjs';
+import { DataError, expectPositive } from '../core/errors';
+import type { Gradients, Parameters } from './gradients';
+
+/** Changes parameters by their gradients. What it keeps from step to step goes by parameter name. */
+export interface Optimizer {
+  /** The rate that schedules scale. */
+  readonly learningRate: number;
+  /** Applies one step; `scale(name)` multiplies the learning rate of that parameter. Gradients stay the caller's. */
+  apply(parameters: Parameters, grads: Gradients, scale: (name: string) => number): void;
+  /** What must be kept to go on later; tensors are borrowed. */
+  state(): Promise<Map<string, tf.Tensor>>;
+  /** Takes back a kept state; the tensors stay the caller's. */
+  restore(state: ReadonlyMap<string, tf.Tensor>): Promise<void>;
+  dispose(): void;
+}
+
+export type AdamOptions = { beta1?: number; beta2?: number; epsilon?: number };
+
+/**
+ * Adam with decoupled weight decay, as `torch.optim.AdamW`: p -= rate * weightDecay * p before Adam's step.
+ * Moments and step counts belong to parameter names: one that the loss did not touch keeps its own.
+ *
+ * @see Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101, algorithm 2
+ */
+export function adamW(learningRate: number, options: AdamOptions & { weightDecay?: number } = {}): Optimizer {
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = options;
+  expectPositive('learningRate', learningRate);
+  type Moments = { first: tf.Tensor; second: tf.Tensor; step: number };
+  const moments = new Map<string, Moments>();
+
+  return {
+    learningRate,
+    apply(parameters, grads, scale) {
+      for (const [name, gradient] of grads) {
+        const parameter = parameters.get(name)!;
+        const rate = learningRate * scale(name);
+        const before = moments.get(name);
+        const step = (before?.step ?? 0) + 1;
+        const [first, second] = tf.tidy(() => {
+          const fresh = before ?? { first: tf.zerosLike(parameter), second: tf.zerosLike(parameter) };
+          const first = tf.add(tf.mul(fresh.first, beta1), tf.mul(gradient, 1 - beta1));
+          const second = tf.add(tf.mul(fresh.second, beta2), tf.mul(tf.square(gradient), 1 - beta2));
+          const deviation = tf.add(tf.mul(tf.sqrt(second), 1 / Math.sqrt(1 - beta2 ** step)), epsilon);
+          const move = tf.mul(tf.div(first, deviation), rate / (1 - beta1 ** step));
+          parameter.assign(tf.sub(weightDecay === 0 ? parameter : tf.mul(parameter, 1 - rate * weightDecay), move));
+          // Kept, so that a tidy around the whole training step does not take them.
+          return [tf.keep(first), tf.keep(second)] as const;
+        });
+        tf.dispose([before?.first, before?.second].filter((tensor) => tensor !== undefined));
+        moments.set(name, { first, second, step });
+      }
+    },
+    async state() {
+      const kept = new Map<string, tf.Tensor>();
+      for (const [name, { first, second, step }] of moments) {
+        kept.set(`${name}#first`, first).set(`${name}#second`, second).set(`${name}#step`, tf.scalar(step));
+      }
+      return kept;
+    },
+    async restore(state) {
+      this.dispose();
+      for (const key of state.keys()) {
+        if (!key.endsWith('#step')) continue;
+        const name = key.slice(0, -'#step'.length);
+        const [first, second] = [state.get(`${name}#first`), state.get(`${name}#second`)];
+        if (!first || !second) throw new DataError(`The optimizer's state lacks the moments of ${name}.`);
+        const [step] = await state.get(key)!.data();
+        moments.set(name, { first: first.clone(), second: second.clone(), step: step! });
+      }
+    },
+    dispose() {
+      for (const { first, second } of moments.values()) tf.dispose([first, second]);
+      moments.clear();
+    },
+  };
+}
+
+/** Adam without weight decay (Kingma and Ba 2015, algorithm 1), as `torch.optim.Adam`. */
+export function adam(learningRate: number, options: AdamOptions = {}): Optimizer {
+  return adamW(learningRate, { ...options, weightDecay: 0 });
+}
+
+/**
+ * A tfjs optimizer behind the same interface. Its moments go by position, so parameters that the loss did not touch
+ * get a gradient of zeros here, or each later one would get its neighbour's moments.
+ */
+export function fromTfjs(optimizer: tf.Optimizer): Optimizer {
+  return {
+    learningRate: (optimizer as unknown as { learningRate: number }).learningRate,
+    apply(parameters, grads, scale) {
+      const scales = new Set([...grads.keys()].map(scale));
+      if (scales.size > 1 || !scales.has(1))
+        throw new DataError(
+          'A tfjs optimizer has one fixed rate for all parameters. For schedules, warm-up or an encoder rate of its own use adamW(rate).',
+        );
+      const filled = [...parameters].map(([name, variable]) => ({
+        name: variable.name,
+        tensor: grads.get(name) ?? tf.zerosLike(variable),
+      }));
+      optimizer.applyGradients(filled);
+      for (const [i, name] of [...parameters.keys()].entries()) if (!grads.has(name)) filled[i]!.tensor.dispose();
+    },
+    async state() {
+      return new Map((await optimizer.getWeights()).map(({ name, tensor }, i) => [`${i}#${name}`, tensor]));
+    },
+    async restore(state) {
+      const entries = [...state].map(([key, tensor]) => ({
+        at: Number.parseInt(key, 10),
+        name: key.slice(key.indexOf('#') + 1),
+        tensor,
+      }));
+      await optimizer.setWeights(
+        entries.sort((a, b) => a.at - b.at).map(({ name, tensor }) => ({ name, tensor: tensor.clone() })),
+      );
+    },
+    dispose: () => optimizer.dispose(),
+  };
+}
