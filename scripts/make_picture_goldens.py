@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.9"
-# dependencies = ["pillow>=10", "numpy"]
+# dependencies = ["pillow>=13", "numpy"]
 # ///
 """Makes test/goldens/pictures/*: what Pillow decodes and how it resizes.
 
@@ -70,6 +70,9 @@ sizes = [
     (512, 512, 224, 224),
     (100, 75, 224, 224),
     (224, 224, 224, 224),
+    (512, 800, 224, 224),  # rows come first from a height of 801 on
+    (512, 801, 224, 224),
+    (9, 30, 12, 8),
 ]
 write("resize.json", {"cases": [resize_case(*size) for size in sizes]})
 files = ["photo.jpg", "exif.jpg", "gray.jpg", "gray.png", "pal.png", "rgba.png"]

@@ -1,1 +1,2 @@
-export {};
+export { selectBackend } from './backends/selectBackend';
+export * from './public';

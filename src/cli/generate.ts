@@ -1,0 +1,176 @@
+import { basename, dirname, extname, join } from 'node:path';
+import { Command } from 'commander';
+import { AttentionLSTMCaptioner } from '../attentionLSTMCaptioner';
+import type { Caption } from '../captioner';
+import { DataError, UsageError } from '../core/errors';
+import type { PixelImage } from '../data/types';
+import { beam } from '../decoders/search/beam';
+import { greedy } from '../decoders/search/greedy';
+import { sample } from '../decoders/search/sample';
+import type { Search } from '../decoders/search/types';
+import { attentionPicture } from '../node/attentionPicture';
+import { directory } from '../node/directory';
+import { readImage } from '../node/image';
+import { listPictures } from './pictures';
+import { Progress } from './progress';
+import { writeAtomically } from './scoreFiles';
+import { abortOnInterrupt, finite, positive, shippedModel, startBackend, wholeFrom } from './shared';
+
+export type SearchOptions = {
+  beamSize?: number;
+  temperature?: number;
+  lengthPenalty?: number;
+  topK?: number;
+  topP?: number;
+  seed?: number;
+};
+
+type GenerateOptions = SearchOptions & {
+  imagePath: string[];
+  modelPath?: string;
+  maxLength?: number;
+  json?: true;
+  attention?: string;
+};
+
+/** Pictures that are in memory, and in the model, at a time. */
+const BATCH = 16;
+
+export function generateCommand(): Command {
+  return new Command('generate')
+    .description('caption pictures')
+    .requiredOption('--image-path <file|folder|address...>', 'pictures: files, folders of them, web addresses')
+    .option('--model-path <folder>', 'a captioner (default: the one that comes with the package)')
+    .option('--max-length <number>', 'tokens per caption at most (default: as the captioner was tuned)', wholeFrom(1))
+    .option('--beam-size <number>', 'hypotheses kept; 1 is greedy (default: as the captioner was tuned)', wholeFrom(1))
+    .option('--length-penalty <number>', 'of the beam: above 0 favours long captions', finite)
+    .option('--temperature <number>', 'divides the logits; without --beam-size captions are sampled', positive)
+    .option('--top-k <number>', 'sample from this many likeliest words', wholeFrom(1))
+    .option('--top-p <number>', 'sample from the likeliest words that hold this much probability', positive)
+    .option('--seed <number>', 'of sampling', wholeFrom(0))
+    .option('--json', 'print one JSON array and nothing else')
+    .option(
+      '--attention <file.png>',
+      'draw where the model looked at every word; with several pictures their names are added',
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ tfjs-captioning generate --image-path photo.jpg
+  $ tfjs-captioning generate --image-path holiday/ --beam-size 5 --json > captions.json
+  $ tfjs-captioning generate --image-path photo.jpg --temperature 0.8 --seed 3
+  $ tfjs-captioning generate --image-path photo.jpg --attention attention.png`,
+    )
+    .action(runGenerate);
+}
+
+/** The strategy that options describe; nothing where the captioner's own is to be used. */
+export function searchOf(
+  options: SearchOptions,
+  tuned: { beamSize: number; lengthPenalty: number },
+): Search | undefined {
+  const { beamSize, temperature, lengthPenalty, topK, topP, seed } = options;
+  const sampling = topK !== undefined || topP !== undefined || (temperature !== undefined && beamSize === undefined);
+  if (sampling) {
+    if (beamSize !== undefined)
+      throw new UsageError('--top-k and --top-p sample, --beam-size searches: give one or the other.');
+    if (lengthPenalty !== undefined)
+      throw new UsageError('--length-penalty belongs to a beam: give --beam-size too, or leave it out.');
+    return sample({
+      ...(temperature !== undefined && { temperature }),
+      ...(topK !== undefined && { topK }),
+      ...(topP !== undefined && { topP }),
+      ...(seed !== undefined && { seed }),
+    });
+  }
+  if (seed !== undefined)
+    throw new UsageError('--seed belongs to sampling: give --temperature, --top-k or --top-p too, or leave it out.');
+  if (beamSize === undefined && lengthPenalty === undefined) return undefined;
+  if (beamSize === 1 && temperature === undefined && lengthPenalty === undefined) return greedy();
+  return beam({
+    beamSize: beamSize ?? tuned.beamSize,
+    lengthPenalty: lengthPenalty ?? tuned.lengthPenalty,
+    ...(temperature !== undefined && { temperature }),
+  });
+}
+
+async function runGenerate(options: GenerateOptions): Promise<void> {
+  const { json, maxLength, attention } = options;
+  if (attention && extname(attention).toLowerCase() !== '.png')
+    throw new UsageError(`--attention is ${attention} but should name a .png file.`);
+  const paths = await listPictures(options.imagePath);
+  searchOf(options, { beamSize: 1, lengthPenalty: 1 }); // refuses what does not go together before anything is loaded
+  await startBackend();
+  const captioner = await AttentionLSTMCaptioner.load(directory(options.modelPath ?? shippedModel()));
+  const search = searchOf(options, captioner.generation);
+  const { signal } = abortOnInterrupt('Stopping.');
+  const progress = new Progress();
+  const results: ({ image: string } & Partial<Caption> & { error?: string })[] = [];
+  let failed = 0;
+  try {
+    for (let start = 0; start < paths.length; start += BATCH) {
+      const batch = await Promise.all(paths.slice(start, start + BATCH).map((path) => readOrExplain(path)));
+      const read = batch.filter((entry) => 'picture' in entry);
+      const captions = await captioner.caption(
+        read.map(({ picture }) => picture),
+        {
+          ...(search && { search }),
+          ...(maxLength !== undefined && { maxLength }),
+          attention: attention !== undefined,
+          signal,
+        },
+      );
+      let next = 0;
+      for (const entry of batch) {
+        if (!('picture' in entry)) {
+          failed++;
+          process.stderr.write(`Warning: ${entry.error}\n`);
+          results.push({ image: entry.path, error: entry.error });
+          continue;
+        }
+        const caption = captions[next++]!;
+        if (attention)
+          await writeAtomically(
+            paths.length === 1 ? attention : namedFor(attention, entry.path),
+            await attentionPicture(entry.picture, caption),
+          );
+        results.push({ image: entry.path, ...caption });
+        if (!json) process.stdout.write(describe(entry.path, caption, paths.length > 1));
+      }
+      if (paths.length > BATCH) progress.show(`${Math.min(start + BATCH, paths.length)} of ${paths.length} pictures`);
+    }
+  } finally {
+    progress.end();
+    captioner.dispose();
+  }
+  if (json) {
+    const printed = results.map(({ image, error, text, words, logProbs, score, alternatives }) =>
+      error ? { image, error } : { image, text, words, logProbs, score, ...(alternatives && { alternatives }) },
+    );
+    process.stdout.write(`${JSON.stringify(printed, null, 2)}\n`);
+  }
+  if (failed > 0)
+    throw new DataError(`${failed} of ${paths.length} pictures could not be captioned; they are named above.`);
+}
+
+type Read = { path: string } & ({ picture: PixelImage } | { error: string });
+
+async function readOrExplain(path: string): Promise<Read> {
+  try {
+    return { path, picture: await readImage(path) };
+  } catch (error) {
+    return { path, error: (error as Error).message };
+  }
+}
+
+function describe(path: string, { text, logProbs }: Caption, named: boolean): string {
+  const logProb = logProbs.reduce((sum, value) => sum + value, 0);
+  return `${named ? `${path}: ` : ''}${text}  (log-probability ${logProb.toFixed(2)})\n`;
+}
+
+/** out.png and photos/cat.jpg -> out-cat.png */
+function namedFor(file: string, picture: string): string {
+  const name = basename(picture, extname(picture)).replace(/[^\w.-]+/g, '_');
+  return join(dirname(file), `${basename(file, extname(file))}-${name}.png`);
+}

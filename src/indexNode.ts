@@ -1,0 +1,2 @@
+export { selectBackend } from './node/backends';
+export * from './public';
