@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { Command } from 'commander';
 import { AttentionLSTMCaptioner } from '../attentionLSTMCaptioner';
@@ -101,6 +102,7 @@ async function runGenerate(options: GenerateOptions): Promise<void> {
     throw new UsageError(`--attention is ${attention} but should name a .png file.`);
   const paths = await listPictures(options.imagePath);
   searchOf(options, { beamSize: 1, lengthPenalty: 1 }); // refuses what does not go together before anything is loaded
+  if (attention) await mkdir(dirname(attention), { recursive: true });
   await startBackend();
   const captioner = await AttentionLSTMCaptioner.load(directory(options.modelPath ?? shippedModel()));
   const search = searchOf(options, captioner.generation);

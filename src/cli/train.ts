@@ -175,9 +175,9 @@ async function resumedOptions(options: TrainCommandOptions, command: Command): P
 
 async function runTraining(options: TrainCommandOptions): Promise<void> {
   const { modelPath, epochs, saveEvery, saveMinutes, patience } = options;
-  const backend = describeBackend(await startBackend());
   const data = await loadCaptionData(options.dataPath);
   reportData(data);
+  const backend = describeBackend(await startBackend());
   await mkdir(modelPath, { recursive: true });
   const store = directory(modelPath);
   const resuming = options.resume && (await hasSnapshot(store));
