@@ -65,14 +65,16 @@ function mobileNetV2Params(random: Random): MobileNetV2Params {
 
 /**
  * min(max(x, 0), 6) whose gradient is written by hand: that of tfjs takes seven passes over the largest tensors of the
- * network, which was a third of a training step of the encoder.
+ * network, which was a third of a training step of the encoder, and comparisons are slow on wasm.
  */
 function relu6(x: tf.Tensor4D): tf.Tensor4D {
   const custom = tf.customGrad((input, save) => {
     const value = tf.relu6(input as tf.Tensor4D);
     (save as tf.GradSaveFunc)([value]);
-    const gradFunc = (dy: tf.Tensor4D, [y]: tf.Tensor[]) =>
-      tf.mul(dy, tf.cast(tf.logicalAnd(tf.greater(y!, 0), tf.less(y!, 6)), 'float32'));
+    const gradFunc = (dy: tf.Tensor4D, [y]: tf.Tensor[]) => {
+      const inside = tf.mul(y!, tf.sub(6, y!)); // above 0 strictly between the bends, else 0
+      return tf.mul(dy, tf.clipByValue(tf.mul(inside, 1e30), 0, 1));
+    };
     return { value, gradFunc };
   });
   return custom(x) as tf.Tensor4D;
