@@ -3,10 +3,10 @@ import type { Caption } from '../captioner';
 import { UsageError } from '../core/errors';
 import type { PixelImage } from '../data/types';
 
-const PANEL = 224;
-const LABEL = 34;
+const PANEL = 160;
+const LABEL = 26;
 const GAP = 8;
-const COLUMNS = 5;
+const COLUMNS = 6;
 
 /**
  * A PNG of the picture and, for every word, the picture again with what the word did not look at darkened.
@@ -46,13 +46,13 @@ export async function attentionPicture(image: PixelImage, caption: Caption): Pro
   }
   const labels = ['', ...words].map((word, panel) => {
     const { left, top } = place(panel);
-    return label(word, left + size.width / 2, top + size.height + 24, 'middle');
+    return label(word, left + size.width / 2, top + size.height + 19, 'middle');
   });
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${total.width}" height="${total.height}">${labels.join('')}${label(text, GAP, total.height - 14, 'start')}</svg>`;
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${total.width}" height="${total.height}">${labels.join('')}${label(text, GAP, total.height - 10, 'start')}</svg>`;
   layers.push({ input: Buffer.from(svg), left: 0, top: 0 });
   return sharp({ create: { ...total, channels: 3, background: 'white' } })
     .composite(layers)
-    .png()
+    .png({ palette: true })
     .toBuffer();
 }
 
@@ -77,5 +77,5 @@ async function shade(
 
 function label(text: string, x: number, y: number, anchor: 'start' | 'middle'): string {
   const escaped = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
-  return `<text x="${x}" y="${y}" font-size="20" font-family="sans-serif" text-anchor="${anchor}">${escaped}</text>`;
+  return `<text x="${x}" y="${y}" font-size="16" font-family="sans-serif" text-anchor="${anchor}">${escaped}</text>`;
 }
