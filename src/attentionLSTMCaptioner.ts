@@ -10,7 +10,7 @@ import {
   encodeImages,
   type GenerationDefaults,
 } from './captioner';
-import { expectWhole, UsageError } from './core/errors';
+import { DataError, expectWhole, UsageError } from './core/errors';
 import { parametersOf } from './core/parameters';
 import { Random } from './core/random';
 import type { Image } from './data/types';
@@ -123,8 +123,12 @@ export class AttentionLSTMCaptioner implements Captioner {
     const captioner = new AttentionLSTMCaptioner(encoder, decoder, tokenizer, config.generation, config.dropout, true);
     try {
       if (tokenizer.vocabSize !== config.decoder.vocabSize)
-        throw new UsageError(
+        throw new DataError(
           `vocabulary.json in ${store.location} has ${tokenizer.vocabSize} entries but the decoder was built for ${config.decoder.vocabSize}. Put back the vocabulary that was saved with the weights.`,
+        );
+      if (encoder.featureSize !== config.decoder.featureSize)
+        throw new DataError(
+          `config.json in ${store.location} describes an encoder with ${encoder.featureSize} features per position but a decoder that reads ${config.decoder.featureSize}. Put back the configuration that was saved with the weights.`,
         );
       assignStored(captioner.parameters(), weights, `model.safetensors in ${store.location}`);
       return captioner;

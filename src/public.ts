@@ -15,9 +15,9 @@ export { Random } from './core/random';
 export { disposeTree, leaves, mapTree, type Tree } from './core/tree';
 export { type CaptionRecord, datasetOf, splitByPicture } from './data/dataset';
 export { defaultTextOptions, joinWords, normaliseCaption, type TextOptions } from './data/normalise';
-export { normalisePixels, toPixels } from './data/pixels';
+export { normalisePixels, type PixelPreprocessing, toPixels } from './data/pixels';
 export { resizeBilinear } from './data/resize';
-export { batched, shuffled } from './data/streams';
+export { batched, type Source, shuffled } from './data/streams';
 export type { Tokenizer } from './data/tokenizer';
 export type { CaptionData, Dataset, Example, Image, PixelImage, Problem, Split } from './data/types';
 export { type Vocabulary, WordTokenizer, type WordTokenizerOptions } from './data/wordTokenizer';
@@ -29,14 +29,27 @@ export { type GreedyOptions, greedy } from './decoders/search/greedy';
 export { type SampleOptions, sample } from './decoders/search/sample';
 export type { Hypothesis, Search, SearchProblem } from './decoders/search/types';
 export type { Decoder, Step, TeacherForced, TrainableDecoder } from './decoders/types';
-export { ConvEncoder, type ConvEncoderConfig } from './encoders/convEncoder';
+export { ConvEncoder, type ConvEncoderConfig, type ConvEncoderParams } from './encoders/convEncoder';
 export { createEncoder } from './encoders/create';
-export { MobileNetV2, type MobileNetV2Config, mobileNetV2LayerNames } from './encoders/mobilenetV2';
+export {
+  type BlockParams,
+  type ConvParams,
+  MobileNetV2,
+  type MobileNetV2Config,
+  type MobileNetV2Params,
+  mobileNetV2LayerNames,
+} from './encoders/mobilenetV2';
 export type { Encoder, Preprocessing } from './encoders/types';
-export { readSafetensors, writeSafetensors } from './io/safetensors';
+export {
+  readSafetensors,
+  type Safetensors,
+  type SafetensorsType,
+  type StoredTensor,
+  writeSafetensors,
+} from './io/safetensors';
 export { httpStore, indexedDBStore, memoryStore, opfsStore } from './io/stores';
 export type { Store } from './io/types';
-export { type CaptionBatch, captionBatch } from './training/captionBatch';
+export { type CaptionBatch, captionBatch, type SpecialIds } from './training/captionBatch';
 export { captionExamples, type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate';
 export { type FeatureCache, type FeatureReader, featureReader } from './training/features';
 export { clipByGlobalNorm, clipByValue, type Gradients, gradients, type Parameters } from './training/gradients';

@@ -51,7 +51,7 @@ export function datasetOf<R extends CaptionRecord>(
  * Splits pictures, not captions, so that no picture is seen in two splits. Depends on the seed and on the ids, not on
  * their order.
  *
- * @param shares.dev - share of the pictures in [0, 1); a share above 0 gives at least one picture
+ * @param shares - `dev` and `test` as shares of the pictures in [0, 1); a share above 0 gives at least one picture
  * @returns the ids of each split, in the order of `ids`
  */
 export function splitByPicture(

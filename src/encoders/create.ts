@@ -1,19 +1,29 @@
+import * as v from 'valibot';
 import { DataError } from '../core/errors';
 import { Random } from '../core/random';
-import { ConvEncoder, type ConvEncoderConfig } from './convEncoder';
-import { MobileNetV2, type MobileNetV2Config } from './mobilenetV2';
+import { ConvEncoder } from './convEncoder';
+import { MobileNetV2 } from './mobilenetV2';
 import type { Encoder } from './types';
 
-/** Builds the encoder that a checkpoint's `config.json` describes, with weights still to be assigned. */
+const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
+
+const configSchema = v.variant('type', [
+  v.object({ type: v.literal('mobilenet-v2'), imageSize: whole }),
+  v.object({ type: v.literal('conv'), imageSize: whole, channels: v.array(whole) }),
+]);
+
+/**
+ * Builds the encoder that a checkpoint's `config.json` describes, with weights still to be assigned.
+ *
+ * @throws DataError for a type that this version does not know, or settings that do not belong to it; RangeError for
+ * sizes that the encoder cannot have
+ */
 export function createEncoder(config: Encoder['config'], random = new Random(0)): Encoder {
-  switch (config.type) {
-    case 'mobilenet-v2':
-      return new MobileNetV2(config as MobileNetV2Config, random);
-    case 'conv':
-      return new ConvEncoder(config as ConvEncoderConfig, random);
-    default:
-      throw new DataError(
-        `The encoder is of type ${JSON.stringify(config.type)}, which this version does not know (it knows mobilenet-v2 and conv).`,
-      );
+  const checked = v.safeParse(configSchema, config);
+  if (!checked.success) {
+    const problems = checked.issues.map((issue) => `${v.getDotPath(issue) ?? 'encoder'}: ${issue.message}`);
+    throw new DataError(`The encoder cannot be built as it is described: ${problems.join('; ')}.`);
   }
+  const known = checked.output;
+  return known.type === 'conv' ? new ConvEncoder(known, random) : new MobileNetV2(known, random);
 }

@@ -10,10 +10,10 @@ import type { Encoder, Preprocessing } from './types';
 export type MobileNetV2Config = { type: 'mobilenet-v2'; imageSize: number };
 
 /** weight [height, width, in, out] (depthwise: [3, 3, channels, 1]), bias [out]; batch norm is folded into both. */
-type ConvParams = { weight: tf.Tensor4D; bias: tf.Tensor1D };
+export type ConvParams = { weight: tf.Tensor4D; bias: tf.Tensor1D };
 
 /** `expand` is absent where the expansion is 1. */
-type BlockParams = { expand?: ConvParams; depthwise: ConvParams; project: ConvParams };
+export type BlockParams = { expand?: ConvParams; depthwise: ConvParams; project: ConvParams };
 
 export type MobileNetV2Params = { stem: ConvParams; blocks: BlockParams[]; head: ConvParams };
 

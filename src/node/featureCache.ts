@@ -43,6 +43,30 @@ export async function featureCache(folder: string): Promise<FeatureCache & { clo
   }
   if (end < size) await file.truncate(end);
 
+  const append = async (key: string, features: Uint16Array) => {
+    const name = new TextEncoder().encode(key);
+    const values = new Uint8Array(features.buffer, features.byteOffset, features.byteLength);
+    const record = new Uint8Array(HEADER + name.length + values.length);
+    const view = new DataView(record.buffer);
+    view.setUint32(0, name.length, true);
+    view.setUint32(4, values.length, true);
+    record.set(checksum(name, values), 8);
+    record.set(name, HEADER);
+    record.set(values, HEADER + name.length);
+    try {
+      await file.writeFile(record);
+    } catch (error) {
+      await file.truncate(end).catch(() => {}); // half a record would hide those after it
+      throw new DataError(
+        `Features cannot be written to ${path}: ${(error as Error).message}. Make room, or name another folder with --features-path.`,
+        { cause: error },
+      );
+    }
+    places.set(key, { at: end, bytes: values.length });
+    end += record.length;
+  };
+  let writing: Promise<void> = Promise.resolve(); // one record after the other, whoever asks
+
   return {
     async get(key) {
       const place = places.get(key);
@@ -57,27 +81,10 @@ export async function featureCache(folder: string): Promise<FeatureCache & { clo
       }
       return new Uint16Array(values.buffer);
     },
-    async put(key, features) {
-      const name = new TextEncoder().encode(key);
-      const values = new Uint8Array(features.buffer, features.byteOffset, features.byteLength);
-      const record = new Uint8Array(HEADER + name.length + values.length);
-      const view = new DataView(record.buffer);
-      view.setUint32(0, name.length, true);
-      view.setUint32(4, values.length, true);
-      record.set(checksum(name, values), 8);
-      record.set(name, HEADER);
-      record.set(values, HEADER + name.length);
-      const at = end;
-      end += record.length;
-      try {
-        await file.write(record, 0, record.length);
-      } catch (error) {
-        throw new DataError(
-          `Features cannot be written to ${path}: ${(error as Error).message}. Make room, or name another folder with --features-path.`,
-          { cause: error },
-        );
-      }
-      places.set(key, { at, bytes: values.length });
+    put(key, features) {
+      const done = writing.then(() => append(key, features));
+      writing = done.catch(() => {});
+      return done;
     },
     close: () => file.close(),
   };

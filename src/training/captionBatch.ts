@@ -2,13 +2,13 @@
 export type CaptionBatch = {
   rows: number;
   time: number;
-  /** [rows, time]: the start token, then the words, then padding */
+  /** the start token, then the words, then padding, [rows, time] */
   inputs: Int32Array;
-  /** [n]: the words and the end token that should follow, padding left out, caption by caption */
+  /** the words and the end token that should follow, padding left out, caption by caption, [wanted] */
   targets: Int32Array;
-  /** [n]: where they belong, as row * time + t */
+  /** where the targets belong, as row * time + t, [wanted] */
   wanted: Int32Array;
-  /** [rows, time]: 1 where a target belongs, 0 for padding */
+  /** 1 where a target belongs, 0 for padding, [rows, time] */
   mask: Float32Array;
 };
 

@@ -13,13 +13,27 @@ export type Gradients = Map<string, tf.Tensor>;
  * the tree paths that checkpoints and optimizers go by.
  */
 export function gradients(loss: () => tf.Scalar, parameters: Parameters): { loss: tf.Scalar; grads: Gradients } {
-  const { value, grads } = tf.variableGrads(loss, [...parameters.values()]);
+  const { value, grads } = variableGrads(loss, [...parameters.values()]);
   const named: Gradients = new Map();
   for (const [name, variable] of parameters) {
     const gradient = grads[variable.name];
     if (gradient) named.set(name, gradient);
   }
   return { loss: value, grads: named };
+}
+
+/** `tf.variableGrads`, which by itself leaves behind all that it kept for the way back where a step of it throws. */
+function variableGrads(loss: () => tf.Scalar, list: tf.Variable[]): ReturnType<typeof tf.variableGrads> {
+  try {
+    return tf.tidy(() => tf.variableGrads(loss, list));
+  } catch (error) {
+    const { state } = tf.engine();
+    if (state.gradientDepth === 0) {
+      for (const { saved } of state.activeTape ?? []) tf.dispose(saved ?? []);
+      state.activeTape = [];
+    }
+    throw error;
+  }
 }
 
 /**
@@ -30,7 +44,9 @@ export function gradients(loss: () => tf.Scalar, parameters: Parameters): { loss
  */
 export function clipByGlobalNorm(grads: Gradients, maxNorm: number): { grads: Gradients; norm: tf.Scalar } {
   const norm = tf.tidy(() => {
-    const squares = [...grads.values()].map((gradient) => tf.sum(tf.square(gradient)));
+    // Row by row: some backends add one by one in float32, and a million squares at once lose the third digit.
+    const rowsOf = (gradient: tf.Tensor) => (gradient.rank > 1 ? tf.sum(tf.square(gradient), -1) : tf.square(gradient));
+    const squares = [...grads.values()].map((gradient) => tf.sum(rowsOf(gradient)));
     return tf.sqrt(tf.addN(squares)) as tf.Scalar;
   });
   const factor = tf.tidy(() => tf.minimum(1, tf.div(maxNorm, tf.add(norm, 1e-6))));

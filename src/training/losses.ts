@@ -18,7 +18,8 @@ export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor1D, labelSmo
         : tf.add(tf.mul(hits, 1 - labelSmoothing), labelSmoothing / vocabSize);
     (save as tf.GradSaveFunc)([logProbs, wanted]);
     return {
-      value: tf.neg(tf.div(tf.sum(tf.mul(logProbs, wanted)), n)) as tf.Scalar,
+      // Row by row: some backends add one by one in float32, which over all numbers at once costs the second digit.
+      value: tf.neg(tf.mean(tf.sum(tf.mul(logProbs, wanted), 1))) as tf.Scalar,
       gradFunc: (dy: tf.Scalar, [logProbs, wanted]: tf.Tensor[]) =>
         tf.mul(tf.sub(tf.exp(logProbs!), wanted!), tf.div(dy, n)),
     };

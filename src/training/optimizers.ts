@@ -8,7 +8,7 @@ export interface Optimizer {
   readonly learningRate: number;
   /** Applies one step; `scale(name)` multiplies the learning rate of that parameter. Gradients stay the caller's. */
   apply(parameters: Parameters, grads: Gradients, scale: (name: string) => number): void;
-  /** What must be kept to go on later; tensors are borrowed. */
+  /** What must be kept to go on later, all float32; the tensors belong to the caller. */
   state(): Promise<Map<string, tf.Tensor>>;
   /** Takes back a kept state; the tensors stay the caller's. */
   restore(state: ReadonlyMap<string, tf.Tensor>): Promise<void>;
@@ -54,7 +54,8 @@ export function adamW(learningRate: number, options: AdamOptions & { weightDecay
     async state() {
       const kept = new Map<string, tf.Tensor>();
       for (const [name, { first, second, step }] of moments) {
-        kept.set(`${name}#first`, first).set(`${name}#second`, second).set(`${name}#step`, tf.scalar(step));
+        kept.set(`${name}#first`, first.clone()).set(`${name}#second`, second.clone());
+        kept.set(`${name}#step`, tf.scalar(step));
       }
       return kept;
     },
@@ -102,7 +103,12 @@ export function fromTfjs(optimizer: tf.Optimizer): Optimizer {
       for (const [i, name] of [...parameters.keys()].entries()) if (!grads.has(name)) filled[i]!.tensor.dispose();
     },
     async state() {
-      return new Map((await optimizer.getWeights()).map(({ name, tensor }, i) => [`${i}#${name}`, tensor]));
+      const kept = new Map<string, tf.Tensor>();
+      for (const [i, { name, tensor }] of (await optimizer.getWeights()).entries()) {
+        kept.set(`${i}#${name}`, tf.cast(tensor, 'float32'));
+        if (!(tensor instanceof tf.Variable)) tensor.dispose(); // the step count, an int32 made anew by every call
+      }
+      return kept;
     },
     async restore(state) {
       const entries = [...state].map(([key, tensor]) => ({
@@ -110,9 +116,7 @@ export function fromTfjs(optimizer: tf.Optimizer): Optimizer {
         name: key.slice(key.indexOf('#') + 1),
         tensor,
       }));
-      await optimizer.setWeights(
-        entries.sort((a, b) => a.at - b.at).map(({ name, tensor }) => ({ name, tensor: tensor.clone() })),
-      );
+      await optimizer.setWeights(entries.sort((a, b) => a.at - b.at).map(({ name, tensor }) => ({ name, tensor })));
     },
     dispose: () => optimizer.dispose(),
   };

@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs';
 import * as v from 'valibot';
 import { DataError } from '../core/errors';
 import { assignStored, readJSON, readTensors, tensorOf, writeJSON, writeTensors } from '../io/checkpoint';
@@ -6,16 +6,20 @@ import type { Store } from '../io/types';
 import type { Parameters } from './gradients';
 import type { Optimizer } from './optimizers';
 
-const stateSchema = v.object({
+export type TrainingState = {
   /** Steps done since the beginning. */
-  step: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  step: number;
   /** What must be the same for the run to go on as if it had never stopped. */
-  settings: v.record(v.string(), v.unknown()),
+  settings: Record<string, unknown>;
   /** The caller's own: best score so far, for example. */
+  notes: Record<string, unknown>;
+};
+
+const stateSchema = v.object({
+  step: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  settings: v.record(v.string(), v.unknown()),
   notes: v.optional(v.record(v.string(), v.unknown()), {}),
 });
-
-export type TrainingState = v.InferOutput<typeof stateSchema>;
 
 const LATEST = 'training/latest.json';
 
@@ -31,7 +35,12 @@ export async function writeSnapshot(
 ): Promise<void> {
   const folder = `training/${state.step}`;
   await writeTensors(store, `${folder}/model.safetensors`, parameters);
-  await writeTensors(store, `${folder}/optimizer.safetensors`, await optimizer.state());
+  const kept = await optimizer.state();
+  try {
+    await writeTensors(store, `${folder}/optimizer.safetensors`, kept);
+  } finally {
+    tf.dispose([...kept.values()]);
+  }
   await writeJSON(store, `${folder}/state.json`, state);
   await writeJSON(store, LATEST, { folder });
   for (const name of await store.list('training/'))
@@ -64,7 +73,7 @@ export async function readSnapshot(store: Store, parameters: Parameters, optimiz
     for (const [name, stored] of kept) tensors.set(name, tensorOf(stored));
     await optimizer.restore(tensors);
   } finally {
-    for (const tensor of tensors.values()) tensor.dispose();
+    tf.dispose([...tensors.values()]);
   }
   return state;
 }

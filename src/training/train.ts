@@ -79,10 +79,22 @@ export async function* train(
   options: TrainOptions = {},
 ): AsyncGenerator<TrainStep, void, undefined> {
   const settings = checked(options);
-  const { epochs, batchSize, accumulate, schedule, clip, fineTune, seed, signal } = settings;
+  try {
+    yield* steps(captioner, data, settings, options.resume);
+  } finally {
+    if (!options.optimizer) settings.optimizer.dispose();
+  }
+}
+
+async function* steps(
+  captioner: Captioner,
+  data: Dataset,
+  settings: Settings,
+  resume: Store | undefined,
+): AsyncGenerator<TrainStep, void, undefined> {
+  const { epochs, batchSize, accumulate, schedule, clip, fineTune, seed, signal, optimizer } = settings;
   if (data.size === 0) throw new DataError('There is no example to train on. Is the split empty?');
   warnIfPlainCpu();
-  const optimizer = settings.optimizer;
   const parameters: Parameters = new Map([
     ...parametersOf(captioner.encoder.params, 'encoder'),
     ...parametersOf(captioner.decoder.params, 'decoder'),
@@ -96,20 +108,26 @@ export async function* train(
   const totalSteps = epochs * stepsPerEpoch;
   const fixed = { seed, batchSize, accumulate, captionsPerImage: settings.captionsPerImage, pictures: data.size };
   let done = 0;
-  if (options.resume) {
-    const state = await readSnapshot(options.resume, parameters, optimizer);
-    expectSame(state.settings, fixed, options.resume);
+  if (resume) {
+    const state = await readSnapshot(resume, parameters, optimizer);
+    expectSame(state.settings, fixed, resume);
     done = state.step;
   }
 
+  let order = { epoch: -1, pictures: [] as number[] };
   const batchOf = async (index: number): Promise<Batch> => {
     const epoch = Math.floor(index / batchesPerEpoch);
     const place = index % batchesPerEpoch;
-    const order = random
-      .fork('order')
-      .fork(epoch)
-      .shuffle(Array.from({ length: data.size }, (_, i) => i));
-    const examples = await Promise.all(order.slice(place * batchSize, (place + 1) * batchSize).map((i) => data.at(i)));
+    if (order.epoch !== epoch)
+      order = {
+        epoch,
+        pictures: random
+          .fork('order')
+          .fork(epoch)
+          .shuffle([...data.ids.keys()]),
+      };
+    const chosen = order.pictures.slice(place * batchSize, (place + 1) * batchSize);
+    const examples = await Promise.all(chosen.map((i) => data.at(i)));
     const tuned = fineTune !== undefined && epoch + 1 >= fineTune.fromEpoch;
     const captions = captionsOf(captioner, examples, settings, random.fork('captions').fork(epoch));
     if (!tuned) return { captions, examples };
@@ -136,16 +154,13 @@ export async function* train(
         upcoming?.catch(() => {}); // reported when it is awaited
         const features = batch.examples && (await readFeatures(batch.examples));
         const drop = { rate: captioner.dropout, random: random.fork('dropout').fork(index) };
-        const found = lossAndGradients(
-          captioner,
-          features,
-          batch,
-          features ? decoderOnly : parameters,
-          settings,
-          drop,
-          last - first,
-        );
-        features?.dispose();
+        const trained = features ? decoderOnly : parameters;
+        let found: ReturnType<typeof lossAndGradients>;
+        try {
+          found = lossAndGradients(captioner, features, batch, trained, settings, drop, last - first);
+        } finally {
+          features?.dispose();
+        }
         sum = addGradients(sum, found.grads);
         const [ce, total] = await Promise.all([found.crossEntropy.data(), found.loss.data()]);
         tf.dispose([found.crossEntropy, found.loss]);
@@ -153,11 +168,7 @@ export async function* train(
         losses.loss += total[0]!;
         losses.captions += batch.captions.rows;
       }
-      if (!Number.isFinite(losses.loss))
-        throw new DataError(
-          `The loss is ${losses.loss} at step ${step} (epoch ${epoch}). Nothing of this step was kept. ` +
-            'Lower the learning rate, clip the gradients harder, or go on from the last snapshot with other settings.',
-        );
+      expectFinite('loss', losses.loss, step, epoch);
       const factor = schedule(step - 1, totalSteps);
       const encoderFactor = (fineTune?.learningRate ?? 0) / optimizer.learningRate;
       let gradientNorm: number | undefined;
@@ -166,6 +177,7 @@ export async function* train(
         sum = grads;
         gradientNorm = (await norm.data())[0]!;
         norm.dispose();
+        expectFinite('norm of the gradients', gradientNorm, step, epoch);
       } else if (clip) sum = clipByValue(sum, clip.value);
       optimizer.apply(parameters, sum, (name) => (name.startsWith('encoder') ? encoderFactor * factor : factor));
       yield {
@@ -260,17 +272,31 @@ function lossAndGradients(
   const { encoder, decoder } = captioner;
   const { rows, time, inputs, targets, wanted, mask } = batch.captions;
   let words: tf.Scalar | undefined;
-  const { loss, grads } = gradients(() => {
+  const forward = () => {
     const seen = features ?? encoder.encode(pixelTensor(encoder, batch.pixels!));
     const tokens = tf.tensor2d(inputs, [rows, time], 'int32');
     const pass = decoder.teacherForced(tokens, decoder.remember(seen), { wanted: tf.tensor1d(wanted, 'int32'), drop });
     const ce = crossEntropy(pass.logits, tf.tensor1d(targets, 'int32'), settings.labelSmoothing);
     words = tf.keep(ce.clone());
-    if (settings.doublyStochastic === 0 || !pass.weights) return tf.div(ce, parts);
+    if (settings.doublyStochastic === 0 || !pass.weights) return tf.div<tf.Scalar>(ce, parts);
     const attention = doublyStochastic(pass.weights, tf.tensor2d(mask, [rows, time]));
-    return tf.div(tf.add(ce, tf.mul(attention, settings.doublyStochastic)), parts);
-  }, parameters);
-  return { loss, crossEntropy: words!, grads };
+    return tf.div<tf.Scalar>(tf.add(ce, tf.mul(attention, settings.doublyStochastic)), parts);
+  };
+  try {
+    const { loss, grads } = gradients(forward, parameters);
+    return { loss, crossEntropy: words!, grads };
+  } catch (error) {
+    words?.dispose();
+    throw error;
+  }
+}
+
+function expectFinite(what: string, value: number, step: number, epoch: number): void {
+  if (Number.isFinite(value)) return;
+  throw new DataError(
+    `The ${what} is ${value} at step ${step} (epoch ${epoch}). Nothing of this step was kept. ` +
+      'Lower the learning rate, clip the gradients harder, or go on from the last snapshot with other settings.',
+  );
 }
 
 function expectSame(before: Record<string, unknown>, now: Record<string, unknown>, store: Store): void {

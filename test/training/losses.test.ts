@@ -1,0 +1,107 @@
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Random } from '../../src/core/random';
+import { selectBackend } from '../../src/node/backends';
+import { clipByGlobalNorm } from '../../src/training/gradients';
+import { crossEntropy, doublyStochastic } from '../../src/training/losses';
+import { expectClose, expectNoLeak } from '../helpers';
+import { golden, tensorOf } from './golden';
+
+await tf.setBackend('cpu');
+
+const { logits, targets, cases } = golden.crossEntropy;
+
+// float32 against double: sums of at most 35 terms of order 1.
+test.each(cases)('cross-entropy with label smoothing $labelSmoothing', ({ labelSmoothing, loss, gradient }) =>
+  expectNoLeak(() => {
+    tf.tidy(() => {
+      const wanted = tf.tensor1d(targets, 'int32');
+      const found = tf.valueAndGrad((x: tf.Tensor2D) => crossEntropy(x, wanted, labelSmoothing));
+      const { value, grad } = found(tensorOf<tf.Rank.R2>(logits));
+      expectClose(value, loss.values, 1e-6);
+      expectClose(grad, gradient.values, 1e-7);
+    });
+  }),
+);
+
+test('the gradient of the cross-entropy is scaled by what comes from above', () => {
+  tf.tidy(() => {
+    const wanted = tf.tensor1d(targets, 'int32');
+    const grad = tf.grad((x) => tf.mul(crossEntropy(x as tf.Tensor2D, wanted, 0.1), -3))(tensorOf(logits));
+    expectClose(
+      grad,
+      cases[1]!.gradient.values.map((value) => -3 * value),
+      3e-7,
+    );
+  });
+});
+
+test('logits far apart overflow neither the loss nor its gradient', () => {
+  tf.tidy(() => {
+    const wanted = tf.tensor1d([1], 'int32');
+    const { value, grad } = tf.valueAndGrad((x: tf.Tensor2D) => crossEntropy(x, wanted))(tf.tensor2d([[1e4, 0, -1e4]]));
+    expectClose(value, [1e4], 0, 1e-6);
+    expectClose(grad, [1, -1, 0], 1e-6);
+  });
+});
+
+test('the doubly stochastic term leaves out padding', () => {
+  tf.tidy(() => {
+    const weights = tf.tensor3d([
+      [
+        [0.5, 0.25, 0.25],
+        [0.1, 0.2, 0.7],
+      ],
+      [
+        [0.9, 0.1, 0],
+        [0.3, 0.3, 0.4],
+      ],
+    ]);
+    // By hand: looked [[0.6, 0.45, 0.95], [0.9, 0.1, 0]], the second row's last word being padding.
+    const expected = (0.4 ** 2 + 0.55 ** 2 + 0.05 ** 2 + 0.1 ** 2 + 0.9 ** 2 + 1) / 6;
+    const term = doublyStochastic(
+      weights,
+      tf.tensor2d([
+        [1, 1],
+        [1, 0],
+      ]),
+    );
+    expect(term.shape).toEqual([]);
+    expectClose(term, [expected], 1e-6);
+  });
+});
+
+describe('on wasm, whose sums go one by one in float32', () => {
+  beforeAll(async () => {
+    await selectBackend({ prefer: 'wasm', threads: 1 });
+  });
+  afterAll(async () => {
+    await tf.setBackend('cpu');
+  });
+
+  const [n, vocabSize] = [1000, 2500];
+  const values = new Random(1).uniform(n * vocabSize).map((u) => 2 * u - 1);
+
+  test('the loss of a large batch keeps its digits', () => {
+    let expected = 0;
+    for (let row = 0; row < n; row++) {
+      const logits = values.subarray(row * vocabSize, (row + 1) * vocabSize);
+      const [total, mean] = [0, 0].map((_, i) =>
+        logits.reduce((sum, x) => sum + (i === 0 ? Math.exp(x) : x / vocabSize), 0),
+      ) as [number, number];
+      // The target is word 7 everywhere.
+      expected += (Math.log(total) - 0.9 * logits[7]! - 0.1 * mean) / n;
+    }
+    tf.tidy(() => {
+      const targets = tf.fill([n], 7, 'int32') as tf.Tensor1D;
+      expectClose(crossEntropy(tf.tensor2d(values, [n, vocabSize]), targets, 0.1), [expected], 0, 1e-5);
+    });
+  });
+
+  test('the norm of a large gradient keeps its digits', () => {
+    const expected = Math.sqrt(values.reduce((sum, x) => sum + x * x, 0));
+    const { grads, norm } = clipByGlobalNorm(new Map([['output.weight', tf.tensor2d(values, [n, vocabSize])]]), 5);
+    expectClose(norm, [expected], 0, 1e-5);
+    tf.dispose([norm, ...grads.values()]);
+  });
+});
