@@ -28,7 +28,8 @@ async function main(): Promise<number> {
     .addCommand(dataCommand());
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)])
     command.exitOverride().showHelpAfterError('(add --help for the options)');
-  const words = process.argv.slice(2).map(joinedByDashes);
+  const given = process.argv.slice(2).map(joinedByDashes);
+  const words = given.filter((word) => word !== '--trace'); // allowed anywhere
   try {
     await program.parseAsync(words, { from: 'user' });
     return 0;
@@ -36,7 +37,7 @@ async function main(): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     if (error instanceof Interrupted) return 130;
     const { message, stack } = error as Error;
-    process.stderr.write(`Error: ${words.includes('--trace') ? stack : message}\n`);
+    process.stderr.write(`Error: ${given.includes('--trace') ? stack : message}\n`);
     return error instanceof UsageError ? 2 : 1;
   }
 }

@@ -140,7 +140,12 @@ Examples:
   $ tfjs-captioning train --data-path flickr8k --model-path runs/tuned --epochs 9 --fine-tune-from 4 --precision F16`,
     )
     .action(async (options: TrainCommandOptions, command: Command) => {
-      await runTraining({ ...options, ...(await resumedOptions(options, command)) });
+      const merged = { ...options, ...(await resumedOptions(options, command)) };
+      if (merged.fineTuneFrom === undefined && command.getOptionValueSource('encoderLearningRate') === 'cli')
+        throw new UsageError(
+          '--encoder-learning-rate changes nothing while the encoder is frozen: give --fine-tune-from.',
+        );
+      await runTraining(merged);
     });
 }
 

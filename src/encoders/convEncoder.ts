@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { uniform } from '../core/init';
 import { variables } from '../core/parameters';
 import type { Random } from '../core/random';
-import { expectShape } from '../core/shapes';
 import { disposeTree } from '../core/tree';
+import { expectPixels } from './expectPixels';
 import type { Encoder, Preprocessing } from './types';
 
 /** One 3 x 3 convolution of stride 2 per entry of `channels`: each halves the grid. */
@@ -50,13 +50,7 @@ export class ConvEncoder implements Encoder {
   }
 
   encode(pixels: tf.Tensor4D): tf.Tensor3D {
-    const [height, width] = this.preprocessing.size;
-    expectShape(
-      'pixels',
-      pixels,
-      { batch: -1, height, width, channels: 3 },
-      'Pictures are NHWC and of the size in `preprocessing`.',
-    );
+    expectPixels(pixels, this.preprocessing);
     const convolve = (x: tf.Tensor4D, { weight, bias }: ConvEncoderParams[number]) =>
       tf.relu(tf.add<tf.Tensor4D>(tf.conv2d(x, weight, 2, 'same'), bias));
     const [rows, columns] = this.grid;

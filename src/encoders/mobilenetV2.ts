@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs';
 import { glorot } from '../core/init';
 import { variables } from '../core/parameters';
 import type { Random } from '../core/random';
-import { expectShape } from '../core/shapes';
 import { disposeTree } from '../core/tree';
+import { expectPixels } from './expectPixels';
 import type { Encoder, Preprocessing } from './types';
 
 /** Height and width of the pictures, a multiple of 32: 224 gives a 7 x 7 grid. */
@@ -126,13 +126,7 @@ export class MobileNetV2 implements Encoder {
   }
 
   encode(pixels: tf.Tensor4D): tf.Tensor3D {
-    const [height, width] = this.preprocessing.size;
-    expectShape(
-      'pixels',
-      pixels,
-      { batch: -1, height, width, channels: 3 },
-      'Pictures are NHWC and of the size in `preprocessing`.',
-    );
+    expectPixels(pixels, this.preprocessing);
     const [rows, columns] = this.grid;
     return tf.reshape(mobileNetV2(this.params, pixels), [pixels.shape[0], rows * columns, HEAD_CHANNELS]);
   }

@@ -95,6 +95,7 @@ describe.concurrent('wrong use and bad input', () => {
     ['an unknown command', () => ['caption'], /unknown command/],
     ['no picture named', () => ['generate'], /image-path/],
     ['a learning rate of zero', () => training('unused', '--learning-rate', '0'), /learning-rate.*above 0/],
+    ['a rate for a frozen encoder', () => training('unused', '--encoder-learning-rate', '1e-4'), /--fine-tune-from/],
     ['training into a folder with a captioner', () => training('tiny'), /holds a training already.*--resume/s],
   ])('%s is wrong use', async (_, args, message) => {
     const { status, out, err } = await run(...args());
