@@ -4,7 +4,7 @@ import { expectWhole, UsageError } from './core/errors';
 import { leaves, type Tree } from './core/tree';
 import { normalisePixels, toPixels } from './data/pixels';
 import type { Tokenizer } from './data/tokenizer';
-import type { Image } from './data/types';
+import type { Image, PixelImage } from './data/types';
 import { beam } from './decoders/search/beam';
 import type { Hypothesis, Search } from './decoders/search/types';
 import type { TrainableDecoder } from './decoders/types';
@@ -55,11 +55,25 @@ export type Caption = CaptionText & {
   alternatives?: CaptionText[];
 };
 
+/** Pictures that go through an encoder at once; more are no faster, and all that a layer makes stays until the last. */
+const ENCODED_TOGETHER = 8;
+
 /** features [images, positions, featureSize] of pictures; belongs to the caller. */
 export async function encodeImages(encoder: Encoder, images: readonly Image[]): Promise<tf.Tensor3D> {
+  return encodePixels(encoder, await Promise.all(images.map(toPixels)));
+}
+
+/** features [images, positions, featureSize] of RGB pixels of any size; belongs to the caller. */
+export function encodePixels(encoder: Encoder, images: readonly PixelImage[]): tf.Tensor3D {
   warnIfPlainCpu();
-  const pixels = await Promise.all(images.map(toPixels));
-  return tf.tidy(() => encoder.encode(pixelTensor(encoder, normalisePixels(pixels, encoder.preprocessing))));
+  return tf.tidy(() => {
+    const parts: tf.Tensor3D[] = [];
+    for (let start = 0; start < images.length; start += ENCODED_TOGETHER) {
+      const values = normalisePixels(images.slice(start, start + ENCODED_TOGETHER), encoder.preprocessing);
+      parts.push(tf.tidy(() => encoder.encode(pixelTensor(encoder, values))));
+    }
+    return parts.length === 1 ? parts[0]! : tf.concat(parts, 0);
+  });
 }
 
 /** values [images * height * width * 3] -> [images, height, width, 3] */

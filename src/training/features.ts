@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs';
-import { pixelTensor } from '../captioner';
+import { encodePixels } from '../captioner';
 import { DataError } from '../core/errors';
 import { leaves } from '../core/tree';
-import { normalisePixels, toPixels } from '../data/pixels';
+import { toPixels } from '../data/pixels';
 import type { Example, PixelImage } from '../data/types';
 import type { Encoder } from '../encoders/types';
 import { float16ToFloat32, float32ToFloat16 } from '../io/float16';
@@ -71,10 +71,6 @@ export async function pixelsOf(example: Example): Promise<PixelImage> {
       cause: error,
     });
   }
-}
-
-function encodePixels(encoder: Encoder, pixels: readonly PixelImage[]): tf.Tensor3D {
-  return tf.tidy(() => encoder.encode(pixelTensor(encoder, normalisePixels(pixels, encoder.preprocessing))));
 }
 
 /** Names the function that the encoder computes: its configuration, preprocessing and every weight. */
