@@ -7,8 +7,7 @@ import { directory } from '../node/directory';
 import { evaluate } from '../training/evaluate';
 import { type SearchOptions, searchOf } from './generate';
 import { Progress } from './progress';
-import { writeAtomically } from './scoreFiles';
-import { abortOnInterrupt, finite, positive, shippedModel, startBackend, wholeFrom } from './shared';
+import { abortOnInterrupt, finite, positive, shippedModel, startBackend, wholeFrom, writeOutput } from './shared';
 
 type EvaluateOptions = SearchOptions & {
   modelPath?: string;
@@ -77,7 +76,7 @@ async function runEvaluate(options: EvaluateOptions): Promise<void> {
       ...(search && !options.beamSize ? {} : { beamSize, lengthPenalty }),
       ...result,
     };
-    if (output) await writeAtomically(output, `${JSON.stringify(report, null, 2)}\n`);
+    if (output) await writeOutput(output, `${JSON.stringify(report, null, 2)}\n`);
     if (json) process.stdout.write(`${JSON.stringify(report, null, 2)}\n`);
     else
       process.stdout.write(

@@ -14,8 +14,7 @@ import { directory } from '../node/directory';
 import { readImage } from '../node/image';
 import { listPictures } from './pictures';
 import { Progress } from './progress';
-import { writeAtomically } from './scoreFiles';
-import { abortOnInterrupt, finite, positive, shippedModel, startBackend, wholeFrom } from './shared';
+import { abortOnInterrupt, finite, positive, shippedModel, startBackend, wholeFrom, writeOutput } from './shared';
 
 export type SearchOptions = {
   beamSize?: number;
@@ -133,7 +132,7 @@ async function runGenerate(options: GenerateOptions): Promise<void> {
         }
         const caption = captions[next++]!;
         if (attention)
-          await writeAtomically(
+          await writeOutput(
             paths.length === 1 ? attention : namedFor(attention, entry.path),
             await attentionPicture(entry.picture, caption),
           );

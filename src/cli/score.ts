@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { DataError, UsageError } from '../core/errors';
 import { type CaptionScores, type ScoredCaption, ScoringError, scoreCaptions } from '../metrics/index';
-import { readPredictions, readReferences, writeAtomically } from './scoreFiles';
+import { readPredictions, readReferences } from './scoreFiles';
+import { writeOutput } from './shared';
 
 /** `score`: captions out of a file against the references of the same images. */
 export function scoreCommand(): Command {
@@ -31,7 +32,7 @@ Examples:
       });
       const scores = await score(captions, details === true);
       const text = `${JSON.stringify(scores, null, 2)}\n`;
-      if (output !== undefined) await writeAtomically(output, text);
+      if (output !== undefined) await writeOutput(output, text);
       process.stdout.write(json ? text : describe(scores, details === true));
     });
 }

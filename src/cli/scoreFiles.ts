@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { DataError, UsageError } from '../core/errors';
 import { decodeUTF8 } from '../data/utf8';
 
@@ -43,18 +42,6 @@ export async function readReferences(path: string): Promise<Map<string, string[]
   }
   if (references.size === 0) throw new DataError(`${path} has no annotations, so there is nothing to score against.`);
   return references;
-}
-
-/** Writes beside the file and renames, so that no reader ever sees half of it. */
-export async function writeAtomically(path: string, text: string | Uint8Array): Promise<void> {
-  const beside = `${path}.${randomUUID()}.tmp`;
-  try {
-    await writeFile(beside, text);
-    await rename(beside, path);
-  } catch (cause) {
-    await rm(beside, { force: true });
-    throw new DataError(`${path} could not be written: ${(cause as Error).message}.`, { cause });
-  }
 }
 
 async function readJson(path: string): Promise<unknown> {

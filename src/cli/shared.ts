@@ -1,10 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InvalidArgumentError } from 'commander';
 import type { BackendDescription, BackendName } from '../backends/types';
 import { DataError } from '../core/errors';
 import { selectBackend } from '../node/backends';
+import { directory } from '../node/directory';
 
 /** The captioner that comes with the package. */
 export function shippedModel(): string {
@@ -47,6 +48,14 @@ export const positive = numberOption('a number above 0', (value) => Number.isFin
 export const finite = numberOption('a number', Number.isFinite);
 export const share = numberOption('a number from 0 to below 1', (value) => value >= 0 && value < 1);
 export const notNegative = numberOption('a number of at least 0', (value) => Number.isFinite(value) && value >= 0);
+
+/** Writes a file whole or not at all, into a folder that is there. */
+export async function writeOutput(path: string, content: string | Uint8Array): Promise<void> {
+  if (!existsSync(dirname(path)))
+    throw new DataError(`${path} could not be written: there is no folder ${dirname(path)}.`);
+  const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
+  await directory(dirname(path)).write(basename(path), bytes);
+}
 
 /** Aborts on the first Ctrl-C (or SIGTERM), so that work can be saved; a second one ends the process at once. */
 export function abortOnInterrupt(message: string): AbortController {
