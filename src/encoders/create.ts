@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { DataError } from '../core/errors';
 import { Random } from '../core/random';
+import { problemsOf } from '../core/schema';
 import { ConvEncoder } from './convEncoder';
 import { MobileNetV2 } from './mobilenetV2';
 import type { Encoder } from './types';
@@ -21,7 +22,7 @@ const configSchema = v.variant('type', [
 export function createEncoder(config: Encoder['config'], random = new Random(0)): Encoder {
   const checked = v.safeParse(configSchema, config);
   if (!checked.success) {
-    const problems = checked.issues.map((issue) => `${v.getDotPath(issue) ?? 'encoder'}: ${issue.message}`);
+    const problems = problemsOf(checked.issues, 'encoder');
     throw new DataError(`The encoder cannot be built as it is described: ${problems.join('; ')}.`);
   }
   const known = checked.output;

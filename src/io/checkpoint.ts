@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import * as v from 'valibot';
 import { DataError } from '../core/errors';
 import { assignParameters } from '../core/parameters';
+import { problemsOf } from '../core/schema';
 import { float32Values, readSafetensors, type StoredTensor, storeFloat32, writeSafetensors } from './safetensors';
 import type { Store } from './types';
 
@@ -23,7 +24,7 @@ export async function readJSON<S extends v.GenericSchema>(
   }
   const checked = v.safeParse(schema, value);
   if (checked.success) return checked.output;
-  const problems = checked.issues.map((issue) => `${v.getDotPath(issue) ?? '(the whole file)'}: ${issue.message}`);
+  const problems = problemsOf(checked.issues, '(the whole file)');
   throw new DataError(`${name} in ${store.location} is not what this version expects:\n  ${problems.join('\n  ')}`);
 }
 

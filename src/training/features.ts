@@ -30,21 +30,19 @@ export function featureReader(encoder: Encoder, cache?: FeatureCache): FeatureRe
 
   const fromCache = async (example: Example) => {
     const known = keys.get(example.id);
-    if (known) return { key: known, features: await cache.get(known) };
+    if (known) return { example, key: known, features: await cache.get(known) };
     fingerprint ??= encoderFingerprint(encoder);
     const pixels = await pixelsOf(example);
     const key = `${await fingerprint}-${await digest([Uint32Array.of(pixels.width, pixels.height), pixels.data])}`;
     keys.set(example.id, key);
-    return { key, pixels, features: await cache.get(key) };
+    return { example, key, pixels, features: await cache.get(key) };
   };
 
   return async (examples) => {
     const found = await Promise.all(examples.map(fromCache));
     const missing = found.filter(({ features }) => !features);
     if (missing.length > 0) {
-      const pixels = await Promise.all(
-        missing.map(async ({ pixels }, i) => pixels ?? pixelsOf(examples[found.indexOf(missing[i]!)]!)),
-      );
+      const pixels = await Promise.all(missing.map(({ example, pixels }) => pixels ?? pixelsOf(example)));
       const encoded = encodePixels(encoder, pixels);
       try {
         const bits = float32ToFloat16((await encoded.data()) as Float32Array);
