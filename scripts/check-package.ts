@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 
 const root = join(import.meta.dirname, '..');
 const MOST_MEGABYTES = 20;
+const MOST_MEGABYTES_OF_DATA = 25;
 const run = promisify(execFile);
 
 /** Runs a program; an error carries all that it printed. */
@@ -105,7 +106,36 @@ if (installed) {
       result.version === version && result.backend === 'wasm' && result.same && result.words > 0,
       `use.mjs printed ${JSON.stringify(result)}`,
     );
+    expect(
+      result.corpus['BLEU-1'] > 0.99 && /npm install @tfjs-captioning\/meteor-en/.test(result.omitted.METEOR),
+      `Without its data METEOR should be left out with a word about it, but use.mjs printed ${JSON.stringify(result)}`,
+    );
     return `on ${result.backend}`;
+  });
+
+  await check('@tfjs-captioning/meteor-en', async () => {
+    const output = await execute(
+      'npm',
+      ['pack', '--json', '--pack-destination', project],
+      join(root, 'packages/meteor-en'),
+    );
+    const [entry] = Object.values(JSON.parse(output)) as {
+      filename: string;
+      size: number;
+      files: { path: string }[];
+    }[];
+    const megabytes = entry!.size / 1e6;
+    expect(megabytes < MOST_MEGABYTES_OF_DATA, `It has ${megabytes} MB, more than ${MOST_MEGABYTES_OF_DATA}.`);
+    for (const needed of ['LICENSE', 'LICENSE.LGPL-2.1', 'LICENSE.WORDNET'])
+      expect(
+        entry!.files.some(({ path }) => path === needed),
+        `It lacks ${needed}.`,
+      );
+    await execute('npm', ['install', inProject(entry!.filename), '--no-audit', '--no-fund'], project);
+    const photo = join(root, 'examples/photos/coffee.jpg');
+    const { corpus, omitted } = JSON.parse(await execute('node', ['use.mjs', photo, 'saved'], project));
+    expect(corpus.METEOR > 0.99 && !omitted.METEOR, `use.mjs printed ${JSON.stringify({ corpus, omitted })}`);
+    return `${megabytes.toFixed(1)} MB`;
   });
 
   await check('the command', async () => {

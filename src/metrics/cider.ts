@@ -17,6 +17,8 @@ export type CiderName = 'CIDEr' | 'CIDEr (original)';
 /** The words of one caption. What they weigh is known only once the frequencies of the whole corpus are. */
 export type CiderSegment = { candidate: Tokens; references: Tokens[] };
 
+type ReadFrequencies = ReturnType<typeof readDocumentFrequencies>;
+
 /** Width of the Gaussian over the difference in length, in bigrams. */
 const SIGMA = 6;
 
@@ -49,9 +51,51 @@ export function cider(options: CiderOptions = {}): Metric<Scores<CiderName>, Cid
 function ciderScores(
   segments: readonly CiderSegment[],
   variant: 'D' | 'original',
-  given: { images: number; counts: ReadonlyMap<string, number> } | undefined,
+  given: ReadFrequencies | undefined,
 ): number[] {
-  // N-grams are numbered, so that each is looked up as a string once and by its number from there on.
+  const { documents, numberOf } = numberNgrams(given);
+  const counted = segments.map(({ candidate, references }) => ({
+    candidate: ngramCounts(candidate, numberOf),
+    references: references.map((reference) => ngramCounts(reference, numberOf)),
+  }));
+  if (!given) for (const { references } of counted) countDocument(documents, references);
+  const weights = weightsOf(documents, given?.images ?? segments.length);
+  return counted.map(({ candidate, references }) => {
+    const vector = vectorOf(candidate, weights);
+    const similarities = references.map((reference) =>
+      similarity(vector, vectorOf(reference, weights), weights, variant),
+    );
+    return 10 * mean(similarities);
+  });
+}
+
+/**
+ * CIDEr-D x 10 between the captions of each set, the kernel of self-CIDEr: at [i][j], where i <= j, caption i scored
+ * against caption j alone. Clipping makes the other direction another number; the kernel is symmetric because the upper
+ * triangle is mirrored, as the reference does it.
+ *
+ * @param given - by default counted in the sets, each a document
+ */
+export function ciderKernels(sets: readonly (readonly Tokens[])[], given: ReadFrequencies | undefined): number[][][] {
+  const { documents, numberOf } = numberNgrams(given);
+  const counted = sets.map((captions) => captions.map((tokens) => ngramCounts(splitTokens(tokens), numberOf)));
+  if (!given) for (const captions of counted) countDocument(documents, captions);
+  const weights = weightsOf(documents, given?.images ?? sets.length);
+  return counted.map((captions) => {
+    const vectors = captions.map((orders) => vectorOf(orders, weights));
+    const kernel: number[][] = vectors.map(() => []);
+    for (const [i, candidate] of vectors.entries())
+      for (let j = i; j < vectors.length; j++) {
+        const value = 10 * similarity(candidate, vectors[j]!, weights, 'D');
+        kernel[i]![j] = value;
+        kernel[j]![i] = value;
+      }
+    return kernel;
+  });
+}
+
+/** N-grams are numbered, so that each is looked up as a string once and by its number from there on. */
+function numberNgrams(given: ReadFrequencies | undefined) {
   const numbers = new Map<string, number>();
   const documents: number[] = [];
   const numberOf = (ngram: string) => {
@@ -63,21 +107,13 @@ function ciderScores(
     }
     return number;
   };
-  const counted = segments.map(({ candidate, references }) => ({
-    candidate: ngramCounts(candidate, numberOf),
-    references: references.map((reference) => ngramCounts(reference, numberOf)),
-  }));
-  if (!given) for (const { references } of counted) countDocument(documents, references);
-  const logImages = Math.log(given?.images ?? segments.length);
-  // An n-gram of no document counts as one of a single document.
-  const weights = documents.map((count) => logImages - Math.log(Math.max(1, count)));
-  return counted.map(({ candidate, references }) => {
-    const vector = vectorOf(candidate, weights);
-    const similarities = references.map((reference) =>
-      similarity(vector, vectorOf(reference, weights), weights, variant),
-    );
-    return 10 * mean(similarities);
-  });
+  return { documents, numberOf };
+}
+
+/** What each n-gram weighs, by its number. One of no document counts as one of a single document. */
+function weightsOf(documents: readonly number[], images: number): number[] {
+  const logImages = Math.log(images);
+  return documents.map((count) => logImages - Math.log(Math.max(1, count)));
 }
 
 /** Adds one image, of which an n-gram counts once however many references have it. */

@@ -3,28 +3,43 @@ import { bleu } from './bleu';
 import { cider } from './cider';
 import type { DocumentFrequencies } from './documentFrequencies';
 import { ScoringError } from './errors';
-import type { Metric, Scores } from './metric';
+import { meteor } from './meteor';
+import { loadMeteorData, type MeteorData, meteorDataInstalled } from './meteor/data';
+import type { Metric, Scores, Tokens } from './metric';
 import { rougeL } from './rougeL';
 import { tokenizeCaption } from './tokenizeCaption';
+import { takingTurns } from './turns';
 
 /** One generated caption and what people wrote about the same picture, as text; an empty candidate is allowed. */
 export type ScoredCaption = { id: string | number; candidate: string; references: readonly string[] };
 
-export type MetricName = 'bleu' | 'rougeL' | 'cider' | 'ciderOriginal';
+export type MetricName = 'bleu' | 'meteor' | 'rougeL' | 'cider' | 'ciderOriginal';
 
 export type ScoreOptions = {
-  /** By default all but `ciderOriginal`, in the order in which tables show them. */
+  /**
+   * By default all but `ciderOriginal`, in the order in which tables show them. METEOR is then left out, and `omitted`
+   * says so, where its data is not installed.
+   */
   metrics?: readonly MetricName[];
-  /** Adds to each segment the counts behind its scores, such as 'BLEU statistics'. */
+  /** Adds to each segment the counts behind its scores: 'BLEU statistics', 'METEOR statistics'. */
   details?: boolean;
   /** For CIDEr, of a larger corpus than the one scored here. */
   documentFrequencies?: DocumentFrequencies;
+  /** For METEOR, where it was loaded before. By default it is loaded here, from the installed package. */
+  meteorData?: MeteorData;
+  /** False: METEOR without its paraphrases, which is not METEOR 1.5 and is named 'METEOR (without paraphrases)'. */
+  paraphrases?: boolean;
+  /** Which pictures these are, such as 'test'; goes into the settings, so that a result says what it is of. */
+  split?: string;
+  /** Called while the work goes on, with the captions done of each metric and the tokenizer together. */
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
 };
 
 export type SegmentScores = { id: string | number } & Record<string, unknown>;
 
 export type CaptionScores = {
-  /** By the metrics' names: 'BLEU-1' to 'BLEU-4', 'ROUGE-L', 'CIDEr'. */
+  /** By the metrics' names: 'BLEU-1' to 'BLEU-4', 'METEOR', 'ROUGE-L', 'CIDEr'. */
   corpus: Record<string, number>;
   /** In input order. */
   segments: SegmentScores[];
@@ -32,6 +47,7 @@ export type CaptionScores = {
   omitted: Record<string, string>;
   settings: {
     captions: number;
+    split: string;
     tokenizer: string;
     scale: string;
     reproduces: string;
@@ -42,38 +58,52 @@ export type CaptionScores = {
 
 type AnyMetric = Metric<Scores<string, unknown>, unknown>;
 
-const METRICS: Record<MetricName, (options: ScoreOptions) => AnyMetric> = {
+const METRICS: Record<MetricName, (options: ScoreOptions) => AnyMetric | Promise<AnyMetric>> = {
   bleu,
+  meteor: async ({ meteorData, paraphrases = true, signal }) =>
+    meteor({ data: meteorData ?? (await loadMeteorData({ paraphrases, ...(signal && { signal }) })), paraphrases }),
   rougeL,
   cider: ({ documentFrequencies }) => cider({ ...(documentFrequencies && { documentFrequencies }) }),
   ciderOriginal: ({ documentFrequencies }) =>
     cider({ variant: 'original', ...(documentFrequencies && { documentFrequencies }) }),
 };
 
-const DEFAULT_METRICS: readonly MetricName[] = ['bleu', 'rougeL', 'cider'];
-
-const METEOR_OMITTED = `METEOR is not in tfjs-captioning ${VERSION}.`;
+const DEFAULT_METRICS: readonly MetricName[] = ['bleu', 'meteor', 'rougeL', 'cider'];
 
 /**
- * Scores captions as the field does: the reference's tokenizer, then each metric over all captions as one corpus.
+ * Scores captions as the field does: the reference's tokenizer, then each metric over all captions as one corpus. Gives
+ * way to other work now and then.
  *
- * @throws ScoringError for an unknown metric, and naming the caption for a repeated id, for missing references and for
- *   what is no string
+ * @throws ScoringError for an unknown metric, for missing METEOR data where METEOR was asked for, and naming the caption
+ *   for a repeated id, for missing references and for what is no string
  */
 export async function scoreCaptions(
   captions: readonly ScoredCaption[],
   options: ScoreOptions = {},
 ): Promise<CaptionScores> {
-  const { metrics: names = DEFAULT_METRICS, details = false } = options;
-  if (names.length === 0) throw new ScoringError('The list of metrics is empty; name at least one metric.');
-  const metrics = [...new Set(names)].map((name) => create(name, options));
+  const { details = false, onProgress, signal } = options;
   checkCaptions(captions);
+  const names = await namesOf(options);
+  // Data is unpacked beside the work on the captions.
+  const pending = names.map(async (name) => METRICS[name](options));
+  for (const metric of pending) metric.catch(() => {}); // is thrown where it is awaited
+  const steps = captions.length * (1 + names.length);
+  const turns = takingTurns((done) => onProgress?.(done, steps), signal);
+
+  const tokenized: { candidate: Tokens; references: Tokens[] }[] = [];
   for (const { candidate, references } of captions) {
-    const tokens = tokenizeCaption(candidate);
-    const referenceTokens = references.map(tokenizeCaption);
-    for (const metric of metrics) metric.update(tokens, referenceTokens);
+    tokenized.push({ candidate: tokenizeCaption(candidate), references: references.map(tokenizeCaption) });
+    if (turns.due()) await turns.take();
   }
-  const results = metrics.map((metric) => metric.compute());
+  const results: Scores<string, unknown>[] = [];
+  for (const metric of await Promise.all(pending)) {
+    for (const { candidate, references } of tokenized) {
+      metric.update(candidate, references);
+      if (turns.due()) await turns.take();
+    }
+    results.push(metric.compute());
+  }
+  onProgress?.(steps, steps);
   return {
     corpus: Object.assign({}, ...results.map(({ corpus }) => corpus)),
     segments: captions.map(({ id }, index) =>
@@ -83,11 +113,15 @@ export async function scoreCaptions(
         ...(details ? results.map((result) => result.details?.[index]) : []),
       ),
     ),
-    omitted: options.metrics ? {} : { METEOR: METEOR_OMITTED },
+    omitted:
+      options.metrics || names.includes('meteor')
+        ? {}
+        : { METEOR: 'METEOR was left out: its data is not installed. npm install @tfjs-captioning/meteor-en adds it.' },
     settings: {
       captions: captions.length,
+      split: options.split ?? 'not named',
       tokenizer: 'PTB (CoreNLP 3.4.1), lower case, punctuation removed',
-      scale: 'BLEU and ROUGE-L from 0 to 1, CIDEr from 0 to 10',
+      scale: 'BLEU, METEOR and ROUGE-L from 0 to 1, CIDEr from 0 to 10',
       reproduces: 'pycocoevalcap 1.2',
       documentFrequencies: options.documentFrequencies
         ? `given, of ${options.documentFrequencies.images} images`
@@ -97,11 +131,16 @@ export async function scoreCaptions(
   };
 }
 
-function create(name: MetricName, options: ScoreOptions): AnyMetric {
-  if (Object.hasOwn(METRICS, name)) return METRICS[name](options);
-  const known = Object.keys(METRICS).join(', ');
-  if ((name as string) === 'meteor') throw new ScoringError(`${METEOR_OMITTED} The metrics of this version: ${known}.`);
-  throw new ScoringError(`There is no metric '${name}'. The metrics are: ${known}.`);
+async function namesOf({ metrics, meteorData }: ScoreOptions): Promise<MetricName[]> {
+  if (!metrics) {
+    const withMeteor = meteorData !== undefined || (await meteorDataInstalled());
+    return DEFAULT_METRICS.filter((name) => name !== 'meteor' || withMeteor);
+  }
+  if (metrics.length === 0) throw new ScoringError('The list of metrics is empty; name at least one metric.');
+  for (const name of metrics)
+    if (!Object.hasOwn(METRICS, name))
+      throw new ScoringError(`There is no metric '${name}'. The metrics are: ${Object.keys(METRICS).join(', ')}.`);
+  return [...new Set(metrics)];
 }
 
 function checkCaptions(captions: readonly ScoredCaption[]): void {

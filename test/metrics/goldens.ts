@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { bleu, cider, rougeL, tokenizeCaption } from '../../src/metrics/index';
+import { type Close, compareClipScores, compareDiversity } from './diversityGoldens';
 
 /** What a golden file holds that could be compared, and how far off we are; `differences` names what is wrong. */
 export type Comparison = {
@@ -37,7 +38,8 @@ export function compareFile(folder: string, name: string): Comparison {
     compareScores(file.items, readJson(join(folder, name.replace('.inputs.', '.expected.'))), result);
   else if (name.startsWith('tokenize_')) for (const { text, tokens } of file) compareTokens(text, tokens, result);
   else if (name.startsWith('meteor_')) result.notBuilt.push('METEOR');
-  else if (name.startsWith('diversity')) result.notBuilt.push('diversity');
+  else if (name.startsWith('diversity')) compareDiversity(file, closeTo(result));
+  else if (name.startsWith('clip_score')) compareClipScores(file, closeTo(result));
   else throw new Error(`${join(folder, name)} is a golden of a kind that is not known here.`);
   return result;
 }
@@ -66,6 +68,17 @@ function compareTokens(text: string, expected: string, result: Comparison): stri
   return tokens;
 }
 
+/** Compares numbers; one for which a tolerance of its own is given does not count for the largest deviation. */
+function closeTo(result: Comparison): Close {
+  return (what, actual, wanted, tolerance) => {
+    const deviation = Math.abs(actual - wanted);
+    result.scores++;
+    if (tolerance === undefined && !(deviation <= result.worst)) result.worst = deviation;
+    if (!(deviation <= (tolerance ?? TOLERANCE)))
+      result.differences.push(`${what} is ${actual} but should be ${wanted}`);
+  };
+}
+
 /** Outputs of a file that carry no numbers of a metric of ours. */
 const REMARKS = ['ciderD_vrama_max_abs_diff_vs_cider', 'ciderD_ruotianluo_max_abs_diff_vs_cider'];
 
@@ -83,12 +96,7 @@ function compareScores(items: Item[], expected: any, result: Comparison): void {
     metrics[2].compute(),
     metrics[3].compute(),
   ];
-  const close = (what: string, actual: number, wanted: number) => {
-    const deviation = Math.abs(actual - wanted);
-    result.scores++;
-    if (!(deviation <= result.worst)) result.worst = deviation;
-    if (!(deviation <= TOLERANCE)) result.differences.push(`${what} is ${actual} but should be ${wanted}`);
-  };
+  const close = closeTo(result);
   const all = (what: string, actual: readonly number[], wanted: readonly number[]) => {
     if (actual.length !== wanted.length)
       result.differences.push(`${what} has ${actual.length} values, not ${wanted.length}`);

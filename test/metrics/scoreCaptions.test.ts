@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { type MetricName, type ScoredCaption, ScoringError, scoreCaptions } from '../../src/metrics/index';
+import {
+  loadMeteorData,
+  type MetricName,
+  type ScoredCaption,
+  ScoringError,
+  scoreCaptions,
+} from '../../src/metrics/index';
 import { committedFolder, readJson } from './goldens';
 
 const { items } = readJson(`${committedFolder}/captions.inputs.json`) as { items: ScoredCaption[] };
@@ -7,14 +13,15 @@ const expected = readJson(`${committedFolder}/captions.expected.json`);
 
 test('scores text as the reference does, in input order', async () => {
   const { corpus, segments, omitted, settings } = await scoreCaptions(items);
-  expect(Object.keys(corpus)).toEqual(['BLEU-1', 'BLEU-2', 'BLEU-3', 'BLEU-4', 'ROUGE-L', 'CIDEr']);
+  expect(Object.keys(corpus)).toEqual(['BLEU-1', 'BLEU-2', 'BLEU-3', 'BLEU-4', 'METEOR', 'ROUGE-L', 'CIDEr']);
   expect(corpus['BLEU-4']).toBeCloseTo(expected.bleu.corpus[3], 12);
+  expect(corpus.METEOR).toBeCloseTo(expected.meteor.corpus, 12);
   expect(corpus['ROUGE-L']).toBeCloseTo(expected.rougeL.corpus, 12);
   expect(corpus.CIDEr).toBeCloseTo(expected.cider.corpus, 12);
   expect(segments.map(({ id }) => id)).toEqual(items.map(({ id }) => id));
   expect(segments[5]!.CIDEr).toBeCloseTo(expected.cider.segment[5], 12);
-  expect(Object.keys(omitted)).toEqual(['METEOR']);
-  expect(settings).toMatchObject({ captions: items.length, reproduces: 'pycocoevalcap 1.2' });
+  expect(omitted).toEqual({});
+  expect(settings).toMatchObject({ captions: items.length, reproduces: 'pycocoevalcap 1.2', split: 'not named' });
 });
 
 test('only the metrics asked for, with the counts behind them where wanted', async () => {
@@ -43,7 +50,35 @@ test('what cannot be scored is named', async () => {
   await refuse([{ ...good, references: undefined }], /a\.jpg has no references/);
   await refuse([{ ...good, references: ['x', null] }], /reference of image a\.jpg is null/);
   await refuse([{ ...good, candidate: ['a', 'dog'] }], /candidate of image a\.jpg is an array/);
-  await refuse([good], /no metric 'blue'.*bleu, rougeL, cider/, ['blue']);
-  await refuse([good], /METEOR is not in/, ['meteor']);
+  await refuse([good], /no metric 'blue'.*bleu, meteor, rougeL, cider/, ['blue']);
   await refuse([good], /at least one metric/, []);
+});
+
+test("METEOR comes with the best reference's 23 statistics, and is renamed without its paraphrases", async () => {
+  const meteorData = await loadMeteorData();
+  const { segments } = await scoreCaptions(items, { metrics: ['meteor'], details: true, meteorData });
+  const statistics = segments.map((segment) => segment['METEOR statistics']);
+  expect(statistics).toEqual(expected.meteor.stats.map((line: string) => line.split(' ').map(Number)));
+  const { corpus } = await scoreCaptions(items, { metrics: ['meteor'], meteorData, paraphrases: false });
+  expect(Object.keys(corpus)).toEqual(['METEOR (without paraphrases)']);
+  const little = await loadMeteorData({ paraphrases: false });
+  await expect(scoreCaptions(items, { meteorData: little })).rejects.toThrow(/loaded without its paraphrases/);
+});
+
+test('long work reports how far it is, and can be stopped', async () => {
+  const many = Array.from({ length: 3000 }, (_, id) => ({ ...items[id % items.length]!, id }));
+  const reported: number[] = [];
+  const onProgress = (done: number, total: number) => {
+    expect(total).toBe(3 * many.length);
+    reported.push(done);
+  };
+  await scoreCaptions(many, { metrics: ['bleu', 'cider'], onProgress });
+  expect(reported.length).toBeGreaterThan(1);
+  expect(reported).toEqual([...reported].sort((a, b) => a - b));
+  expect(reported.at(-1)).toBe(3 * many.length);
+
+  const controller = new AbortController();
+  const reason = new Error('enough');
+  const scoring = scoreCaptions(many, { onProgress: () => controller.abort(reason), signal: controller.signal });
+  await expect(scoring).rejects.toBe(reason);
 });
