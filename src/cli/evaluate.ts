@@ -7,7 +7,16 @@ import { directory } from '../node/directory';
 import { evaluate } from '../training/evaluate';
 import { type SearchOptions, searchOf } from './generate';
 import { Progress } from './progress';
-import { abortOnInterrupt, finite, positive, shippedModel, startBackend, wholeFrom, writeOutput } from './shared';
+import {
+  abortOnInterrupt,
+  expectFolderOf,
+  finite,
+  positive,
+  shippedModel,
+  startBackend,
+  wholeFrom,
+  writeOutput,
+} from './shared';
 
 type EvaluateOptions = SearchOptions & {
   modelPath?: string;
@@ -48,6 +57,7 @@ Examples:
 async function runEvaluate(options: EvaluateOptions): Promise<void> {
   const { split, maxLength, batchSize, output, details, json } = options;
   searchOf(options, { beamSize: 1, lengthPenalty: 1 }); // refuses what does not go together before anything is loaded
+  if (output !== undefined) expectFolderOf(output);
   const data = await loadCaptionData(options.dataPath);
   if (data[split].size === 0)
     throw new DataError(
@@ -82,7 +92,7 @@ async function runEvaluate(options: EvaluateOptions): Promise<void> {
       process.stdout.write(
         `${scoreTable(result.corpus)}\n${data[split].size} pictures of the ${split} split. ${result.settings.tokenizer}; ${result.settings.scale}.\n`,
       );
-    for (const [name, why] of Object.entries(result.omitted)) process.stderr.write(`${name} was left out: ${why}\n`);
+    for (const why of Object.values(result.omitted)) process.stderr.write(`${why}\n`);
   } finally {
     progress.end();
     captioner.dispose();

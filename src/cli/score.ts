@@ -1,18 +1,33 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { DataError, UsageError } from '../core/errors';
-import { type CaptionScores, type ScoredCaption, ScoringError, scoreCaptions } from '../metrics/index';
+import {
+  type CaptionScores,
+  type MetricName,
+  type ScoredCaption,
+  type ScoreOptions,
+  ScoringError,
+  scoreCaptions,
+} from '../metrics/index';
+import { Progress } from './progress';
 import { readPredictions, readReferences } from './scoreFiles';
-import { writeOutput } from './shared';
+import { abortOnInterrupt, expectFolderOf, writeOutput } from './shared';
+
+const METRICS: readonly MetricName[] = ['bleu', 'meteor', 'rougeL', 'cider', 'ciderOriginal'];
 
 /** `score`: captions out of a file against the references of the same images. */
 export function scoreCommand(): Command {
   return new Command('score')
-    .description('score captions against references with BLEU, ROUGE-L and CIDEr, as pycocoevalcap does')
-    .requiredOption('--predictions <file>', 'JSON: [{ "image_id": 42, "caption": "a dog runs" }, ...], one per image')
+    .description('score captions against references with BLEU, METEOR, ROUGE-L and CIDEr, as pycocoevalcap does')
+    .requiredOption(
+      '--predictions <file>',
+      'JSON [{ "image_id": 42, "caption": "a dog runs" }, ...], one per image, or JSONL with such a line per image',
+    )
     .requiredOption(
       '--references <file>',
-      'JSON in the form of COCO captions: { "annotations": [{ image_id, caption }, ...] }',
+      'JSON in the form of COCO captions, { "annotations": [{ image_id, caption }, ...] }, or JSONL with "caption" or "captions" of an image per line',
     )
+    .addOption(new Option('--metrics <names...>', 'only these').choices(METRICS))
+    .option('--split <name>', 'which pictures these are; is written into the result')
     .option('--partial', 'score the images that have both, and say how many were left out, instead of stopping')
     .option('--details', "show every image's scores, and write the counts behind them")
     .option('--output <file>', 'write everything as JSON')
@@ -22,35 +37,50 @@ export function scoreCommand(): Command {
       `
 Examples:
   $ tfjs-captioning score --predictions results.json --references captions_val2017.json
+  $ tfjs-captioning score --predictions results.jsonl --references captions.jsonl --metrics cider bleu
   $ tfjs-captioning score --predictions results.json --references captions_val2017.json --output scores.json --details`,
     )
-    .action(async ({ predictions, references, partial, details, output, json }: Options) => {
-      const captions = pair(await readPredictions(predictions), await readReferences(references), {
-        partial: partial === true,
-        predictions,
-        references,
-      });
-      const scores = await score(captions, details === true);
-      const text = `${JSON.stringify(scores, null, 2)}\n`;
-      if (output !== undefined) await writeOutput(output, text);
-      process.stdout.write(json ? text : describe(scores, details === true));
-    });
+    .action(runScore);
 }
 
 type Options = {
   predictions: string;
   references: string;
+  metrics?: MetricName[];
+  split?: string;
   partial?: true;
   details?: true;
   output?: string;
   json?: true;
 };
 
-async function score(captions: ScoredCaption[], details: boolean): Promise<CaptionScores> {
+async function runScore({ predictions, references, output, json, details, ...options }: Options): Promise<void> {
+  if (output !== undefined) expectFolderOf(output);
+  const captions = pair(await readPredictions(predictions), await readReferences(references), {
+    partial: options.partial === true,
+    predictions,
+    references,
+  });
+  const scores = await score(captions, {
+    ...(options.metrics && { metrics: options.metrics }),
+    ...(options.split !== undefined && { split: options.split }),
+    details: details === true,
+  });
+  const text = `${JSON.stringify({ predictions, references, ...scores }, null, 2)}\n`;
+  if (output !== undefined) await writeOutput(output, text);
+  process.stdout.write(json ? text : describe(scores, details === true));
+}
+
+async function score(captions: ScoredCaption[], options: ScoreOptions): Promise<CaptionScores> {
+  const progress = new Progress();
+  const { signal } = abortOnInterrupt('Stopping.');
+  const onProgress = (done: number, total: number) => progress.show(`${Math.floor((100 * done) / total)} % scored`);
   try {
-    return await scoreCaptions(captions, { details });
+    return await scoreCaptions(captions, { ...options, signal, onProgress });
   } catch (error) {
     throw error instanceof ScoringError ? new DataError(error.message) : error;
+  } finally {
+    progress.end();
   }
 }
 
@@ -92,11 +122,12 @@ function describe({ corpus, segments, omitted, settings }: CaptionScores, detail
   const corpusRows = names.map((name) => [name, number(corpus[name])]);
   const segmentRows = segments.map((segment) => [`${segment.id}`, ...names.map((name) => number(segment[name]))]);
   return [
-    `${settings.captions} captions, scored like ${settings.reproduces}`,
+    `${settings.captions} captions, scored like ${settings.reproduces} by ${settings.version}`,
     '',
     ...table(corpusRows),
     '',
     ...(details ? [...table([['image', ...names], ...segmentRows]), ''] : []),
+    `Split: ${settings.split}.`,
     `Scale: ${settings.scale}.`,
     `Tokenizer: ${settings.tokenizer}.`,
     `Document frequencies of CIDEr: ${settings.documentFrequencies}.`,

@@ -5,12 +5,12 @@ import { decodeUTF8 } from '../data/utf8';
 type Row = { image_id: string | number; caption: string };
 
 /**
- * The captions of a COCO results file by image id, in its order.
+ * The captions by image id, in the order of the file: a COCO results file, or JSONL with one of its rows per line.
  *
- * @throws DataError where it is not such a file, or has an image twice
+ * @throws DataError where it is no such file, or has an image twice
  */
 export async function readPredictions(path: string): Promise<Map<string, { id: string | number; caption: string }>> {
-  const rows = await readJson(path);
+  const rows = isJSONL(path) ? await readLines(path) : await readJson(path);
   if (!Array.isArray(rows)) throw notOf(path, 'an array [{ "image_id": 42, "caption": "a dog runs" }, ...]');
   const captions = new Map<string, { id: string | number; caption: string }>();
   for (const [index, row] of rows.entries()) {
@@ -19,18 +19,20 @@ export async function readPredictions(path: string): Promise<Map<string, { id: s
       throw new DataError(`${path} has more than one caption of image ${id}. Keep one: each image is scored once.`);
     captions.set(`${id}`, { id, caption });
   }
-  if (captions.size === 0) throw new DataError(`${path} is an empty array: there is nothing to score.`);
+  if (captions.size === 0) throw new DataError(`${path} is empty: there is nothing to score.`);
   return captions;
 }
 
 /**
- * The references of a COCO captions file by image id. Images that it lists without a caption have none.
+ * The references by image id: a COCO captions file, of which images without a caption have none, or JSONL whose lines carry
+ * a `caption` or several `captions` of an image.
  *
- * @throws DataError where it is not such a file
+ * @throws DataError where it is no such file
  */
 export async function readReferences(path: string): Promise<Map<string, string[]>> {
-  const file = await readJson(path);
-  const rows = (file as { annotations?: unknown } | null)?.annotations;
+  const rows = isJSONL(path)
+    ? (await readLines(path)).flatMap(captionRows)
+    : ((await readJson(path)) as { annotations?: unknown } | null)?.annotations;
   if (!Array.isArray(rows))
     throw notOf(path, 'an object { "annotations": [{ "image_id": 42, "caption": "A dog runs." }, ...] }');
   const references = new Map<string, string[]>();
@@ -40,20 +42,43 @@ export async function readReferences(path: string): Promise<Map<string, string[]
     if (ofImage) ofImage.push(caption);
     else references.set(`${id}`, [caption]);
   }
-  if (references.size === 0) throw new DataError(`${path} has no annotations, so there is nothing to score against.`);
+  if (references.size === 0) throw new DataError(`${path} has no captions, so there is nothing to score against.`);
   return references;
 }
 
-async function readJson(path: string): Promise<unknown> {
+function isJSONL(path: string): boolean {
+  return /\.(jsonl|ndjson)$/i.test(path);
+}
+
+/** A line with several captions as so many rows with one. */
+function captionRows(row: unknown): unknown[] {
+  const { image_id, captions } = (row ?? {}) as { image_id?: unknown; captions?: unknown };
+  return Array.isArray(captions) ? captions.map((caption) => ({ image_id, caption })) : [row];
+}
+
+async function readText(path: string): Promise<string> {
   const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
     if (cause.code === 'ENOENT') throw new UsageError(`There is no file ${path}.`, { cause });
     throw new DataError(`${path} could not be read: ${cause.message}.`, { cause });
   });
+  return decodeUTF8(bytes, path);
+}
+
+async function readJson(path: string): Promise<unknown> {
+  return parse(await readText(path), path);
+}
+
+/** Of JSONL, without its empty lines. */
+async function readLines(path: string): Promise<unknown[]> {
+  const lines = (await readText(path)).split('\n');
+  return lines.flatMap((line, i) => (line.trim() === '' ? [] : [parse(line, `Line ${i + 1} of ${path}`)]));
+}
+
+function parse(text: string, where: string): unknown {
   try {
-    return JSON.parse(decodeUTF8(bytes, path));
+    return JSON.parse(text);
   } catch (cause) {
-    if (cause instanceof DataError) throw cause;
-    throw new DataError(`${path} is not JSON: ${(cause as Error).message}.`, { cause });
+    throw new DataError(`${where} is not JSON: ${(cause as Error).message}.`, { cause });
   }
 }
 

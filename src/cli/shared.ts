@@ -49,10 +49,15 @@ export const finite = numberOption('a number', Number.isFinite);
 export const share = numberOption('a number from 0 to below 1', (value) => value >= 0 && value < 1);
 export const notNegative = numberOption('a number of at least 0', (value) => Number.isFinite(value) && value >= 0);
 
-/** Writes a file whole or not at all, into a folder that is there. */
-export async function writeOutput(path: string, content: string | Uint8Array): Promise<void> {
+/** Refuses a file in a folder that is not there, before the work on what should be written begins. */
+export function expectFolderOf(path: string): void {
   if (!existsSync(dirname(path)))
     throw new DataError(`${path} could not be written: there is no folder ${dirname(path)}.`);
+}
+
+/** Writes a file whole or not at all, into a folder that is there. */
+export async function writeOutput(path: string, content: string | Uint8Array): Promise<void> {
+  expectFolderOf(path);
   const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
   await directory(dirname(path)).write(basename(path), bytes);
 }

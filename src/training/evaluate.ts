@@ -5,7 +5,7 @@ import { type CaptionScores, type ScoreOptions, scoreCaptions } from '../metrics
 import { type FeatureCache, featureReader } from './features';
 
 export type EvaluateOptions = CaptionOptions &
-  Pick<ScoreOptions, 'metrics' | 'details'> & {
+  Pick<ScoreOptions, 'metrics' | 'details' | 'documentFrequencies' | 'meteorData' | 'paraphrases'> & {
     /** Where features are kept; worth it while the encoder does not change. */
     features?: FeatureCache;
     /** Called after every batch with the pictures captioned so far. */
@@ -52,12 +52,15 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   const captions: Evaluation['captions'] = [];
-  for await (const { example, caption } of captionExamples(captioner, data, options))
+  const splits = new Set<string>();
+  for await (const { example, caption } of captionExamples(captioner, data, options)) {
     captions.push({ id: example.id, caption: caption.text, references: example.captions });
-  const { metrics, details } = options;
+    splits.add(example.split);
+  }
+  const { onProgress: _, ...scoring } = options;
   const scores = await scoreCaptions(
     captions.map(({ id, caption, references }) => ({ id, candidate: caption, references })),
-    { ...(metrics && { metrics }), ...(details !== undefined && { details }) },
+    { ...scoring, split: [...splits].join(', ') },
   );
   return { ...scores, captions };
 }

@@ -56,7 +56,8 @@ test('prints a table for people and writes JSON for programs', async () => {
   expect(printed).toMatch(/BLEU-4 +0\.\d{4}\n/);
   expect(printed).toMatch(/CIDEr +\d\.\d{4}\n/);
   expect(printed).toContain('Tokenizer: PTB');
-  expect(printed).toContain('METEOR is not in');
+  expect(printed).toMatch(/METEOR +0\.\d{4}\n/);
+  expect(printed).toContain('Split: not named.');
   const scores = JSON.parse(await readFile(output, 'utf8'));
   expect(scores.corpus['BLEU-1']).toBeGreaterThan(0.5);
   expect(scores.segments.map(({ id }: { id: number }) => id)).toEqual([7, 9]);
@@ -66,6 +67,31 @@ test('prints a table for people and writes JSON for programs', async () => {
 test('--json prints JSON and nothing else, with --details the counts', async () => {
   await run(predictions, references, '--json', '--details');
   expect(JSON.parse(printed).segments[0]['BLEU statistics'].candidateLength).toBe(5);
+});
+
+test('reads JSONL, with one caption of an image or several in a line', async () => {
+  const lines = (rows: unknown[]) => `${rows.map((row) => JSON.stringify(row)).join('\n\n')}\n`;
+  const both = [
+    { image_id: 7, captions: ['A dog runs on the grass.', 'The dog is running.'] },
+    { image_id: 9, caption: 'Two cats are asleep.' },
+  ];
+  await run(predictions, references, '--json');
+  const { predictions: _, references: __, ...expected } = JSON.parse(printed);
+  printed = '';
+  const [p, r] = [join(folder, 'p.jsonl'), join(folder, 'r.ndjson')];
+  await Promise.all([writeFile(p, lines(predictions)), writeFile(r, lines(both))]);
+  await scoreCommand().parseAsync(['node', 'score', '--predictions', p, '--references', r, '--json']);
+  expect(JSON.parse(printed)).toEqual({ predictions: p, references: r, ...expected });
+  await writeFile(p, `${JSON.stringify(predictions[0])}\n{ "image_id": 9,`);
+  const damaged = scoreCommand().parseAsync(['node', 'score', '--predictions', p, '--references', r]);
+  await expect(damaged).rejects.toThrow(/Line 2 of .*p\.jsonl is not JSON/);
+});
+
+test('only the metrics asked for, and the split in the result', async () => {
+  await run(predictions, references, '--json', '--metrics', 'cider', 'bleu', '--split', 'dev');
+  const { corpus, settings } = JSON.parse(printed);
+  expect(Object.keys(corpus)).toEqual(['CIDEr', 'BLEU-1', 'BLEU-2', 'BLEU-3', 'BLEU-4']);
+  expect(settings.split).toBe('dev');
 });
 
 test('images without a counterpart are named, or left out with a warning', async () => {
@@ -80,7 +106,7 @@ test('images without a counterpart are named, or left out with a warning', async
 
 test('files that are something else are named', async () => {
   const refuse = (p: unknown, r: unknown, message: RegExp) => Promise.all([expect(run(p, r)).rejects.toThrow(message)]);
-  await refuse([], references, /p\.json is an empty array/);
+  await refuse([], references, /p\.json is empty/);
   await refuse('{ "a": ', references, /p\.json is not JSON/);
   await refuse(references, references, /p\.json is JSON of another form/);
   await refuse(predictions, predictions, /r\.json is JSON of another form/);
