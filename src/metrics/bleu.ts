@@ -1,5 +1,6 @@
 import { accumulate, type Metric, type Scores, type Tokens } from './metric';
-import { MAX_ORDER, type NgramCounts, ngramCounts, splitTokens } from './ngrams';
+import { NgramNumbers } from './ngramNumbers';
+import { MAX_ORDER, splitTokens } from './ngrams';
 
 /** Lengths in words; `correct` and `guess` are clipped and possible n-gram matches, at index n - 1. */
 export type BleuStatistics = {
@@ -31,42 +32,30 @@ export function bleu(): Metric<BleuScores, BleuStatistics> {
 export function bleuStatistics(candidate: Tokens, references: readonly Tokens[]): BleuStatistics {
   const words = splitTokens(candidate);
   const referenceWords = references.map(splitTokens);
-  const counts = ngramCounts(words);
-  const most = mostPerReference(referenceWords, counts);
+  const correct = clippedMatches(words, referenceWords);
   const lengths = referenceWords.map(({ length }) => length);
   return {
     candidateLength: words.length,
     referenceLength: closestLength(words.length, lengths),
-    guess: counts.map((_, index) => Math.max(0, words.length - index)),
-    correct: counts.map((ofOrder, index) => {
-      let matches = 0;
-      for (const [ngram, count] of ofOrder) matches += Math.min(count, most[index]!.get(ngram) ?? 0);
-      return matches;
-    }),
+    guess: correct.map((_, index) => Math.max(0, words.length - index)),
+    correct,
   };
 }
 
-/** For each n-gram of the candidate the largest count in any one reference. */
-function mostPerReference(references: readonly Tokens[], candidate: readonly NgramCounts[]): NgramCounts[] {
-  const most: NgramCounts[] = candidate.map(() => new Map());
-  for (const words of references)
-    for (const [index, counts] of sharedCounts(words, candidate).entries())
-      for (const [ngram, count] of counts) if (count > (most[index]!.get(ngram) ?? 0)) most[index]!.set(ngram, count);
-  return most;
-}
-
-/** Counts what the candidate has too; where it lacks an n-gram, it lacks all that begin with it. */
-function sharedCounts(words: Tokens, candidate: readonly NgramCounts[]): NgramCounts[] {
-  const orders: NgramCounts[] = candidate.map(() => new Map());
-  for (let start = 0; start < words.length; start++) {
-    let ngram = words[start]!;
-    for (let index = 0; candidate[index]?.has(ngram); index++) {
-      orders[index]!.set(ngram, (orders[index]!.get(ngram) ?? 0) + 1);
-      if (start + index + 1 === words.length) break;
-      ngram += ` ${words[start + index + 1]}`;
+/** For each order how many n-grams of the candidate match, each as often as it is in the reference with most of it. */
+function clippedMatches(words: Tokens, references: readonly Tokens[]): number[] {
+  const numbers = new NgramNumbers();
+  const orders = numbers.add(words);
+  const unmatched = new Array<number>(numbers.size).fill(0);
+  for (const reference of references) {
+    const counts = new Array<number>(numbers.size).fill(0);
+    for (const ngram of numbers.find(reference)) {
+      const count = counts[ngram]! + 1;
+      counts[ngram] = count;
+      if (count > unmatched[ngram]!) unmatched[ngram] = count;
     }
   }
-  return orders;
+  return orders.map((ngrams) => ngrams.filter((ngram) => unmatched[ngram]!-- > 0).length);
 }
 
 function closestLength(length: number, lengths: readonly number[]): number {

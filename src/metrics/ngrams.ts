@@ -12,26 +12,23 @@ export const PYTHON_WHITESPACE = /[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\
  * joined by a no-break space (`1 1/2`, phone numbers), which are split again.
  */
 export function splitTokens(tokens: Tokens): Tokens {
-  if (!tokens.some((token) => token === '' || PYTHON_WHITESPACE.test(token))) return tokens;
+  // One search in all tokens together takes a tenth of the time that one in each takes.
+  if (!tokens.includes('') && !PYTHON_WHITESPACE.test(tokens.join(''))) return tokens;
   return tokens.flatMap((token) => token.split(PYTHON_WHITESPACE)).filter((word) => word !== '');
 }
 
 /** How often each n-gram of one order occurs, in the order of first appearance. */
-export type NgramCounts<Key = string> = Map<Key, number>;
+export type NgramCounts = Map<string, number>;
 
 /** The n-grams of a caption for n = 1 to `MAX_ORDER`, at index n - 1: words joined by a space, which no word has inside. */
-export function ngramCounts(words: Tokens): NgramCounts[];
-/** @param keyOf - what stands for an n-gram in the counts */
-export function ngramCounts<Key>(words: Tokens, keyOf: (ngram: string) => Key): NgramCounts<Key>[];
-export function ngramCounts<Key>(words: Tokens, keyOf?: (ngram: string) => Key): NgramCounts<Key | string>[] {
-  const orders: NgramCounts<Key | string>[] = Array.from({ length: MAX_ORDER }, () => new Map());
+export function ngramCounts(words: Tokens): NgramCounts[] {
+  const orders: NgramCounts[] = Array.from({ length: MAX_ORDER }, () => new Map());
   for (let start = 0; start < words.length; start++) {
     let ngram = '';
     for (let n = 1; n <= MAX_ORDER && start + n <= words.length; n++) {
       ngram = n === 1 ? words[start]! : `${ngram} ${words[start + n - 1]}`;
-      const key = keyOf ? keyOf(ngram) : ngram;
       const counts = orders[n - 1]!;
-      counts.set(key, (counts.get(key) ?? 0) + 1);
+      counts.set(ngram, (counts.get(ngram) ?? 0) + 1);
     }
   }
   return orders;

@@ -1,3 +1,4 @@
+import { commonSubsequence } from './commonSubsequence';
 import { accumulate, type Metric, mean, type Scores, type Tokens } from './metric';
 
 export type RougeLScores = Scores<'ROUGE-L'>;
@@ -25,28 +26,15 @@ export function rougeL(): Metric<RougeLScores, number> {
 /** ROUGE-L of one caption, in [0, 1]. */
 export function rougeLScore(candidate: Tokens, references: readonly Tokens[]): number {
   const words = candidate.length > 0 ? candidate : EMPTY;
+  const commonWith = commonSubsequence(words);
   let precision = 0;
   let recall = 0;
   for (const reference of references) {
     const referenceWords = reference.length > 0 ? reference : EMPTY;
-    const common = commonSubsequence(words, referenceWords);
+    const common = commonWith(referenceWords);
     precision = Math.max(precision, common / words.length);
     recall = Math.max(recall, common / referenceWords.length);
   }
   if (precision === 0 || recall === 0) return 0;
   return ((1 + BETA ** 2) * precision * recall) / (recall + BETA ** 2 * precision);
-}
-
-/** The length of the longest common subsequence, row by row: time is the product of both lengths. */
-function commonSubsequence(a: Tokens, b: Tokens): number {
-  const row = new Uint32Array(b.length + 1);
-  for (const word of a) {
-    let diagonal = 0;
-    for (let j = 1; j <= b.length; j++) {
-      const above = row[j]!;
-      row[j] = word === b[j - 1] ? diagonal + 1 : Math.max(above, row[j - 1]!);
-      diagonal = above;
-    }
-  }
-  return row[b.length]!;
 }

@@ -22,8 +22,11 @@ export function hideUnknown(text: string): string {
   return text.replace(UNKNOWN, (character) => PLACEHOLDER.repeat(character.length));
 }
 
+/** Letters, two that are marks since Unicode 9 among them, as the inside of a character class. */
+export const LETTERS = '\\p{L}\\u1885\\u1886';
+
 /** What makes up words and numbers alike, as the inside of a character class. */
-export const ALPHANUMERIC = '\\p{L}\\p{Nd}\\u1885\\u1886';
+export const ALPHANUMERIC = `${LETTERS}\\p{Nd}`;
 
 /** Marks that words may have besides letters: modifiers, accents, vowel signs, and the soft hyphen. */
 export const MARKS =

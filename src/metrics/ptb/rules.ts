@@ -1,17 +1,18 @@
 import { anyCase, BEFORE_NUMBER, CLOSING, MULTINATIONAL, OPENING, SENTENCE_START } from './abbreviations';
-import { ALPHANUMERIC, MARKS, SYMBOLS } from './characters';
+import { ALPHANUMERIC, LETTERS, MARKS, SYMBOLS } from './characters';
 
 /**
- * One way to read a token. The pattern is tried where the scanner stands. Where it has a group, only that is taken and the
- * rest is looked at; the length of the whole match decides between rules all the same. A rule that scans far has in
- * `needs` what a caption must contain somewhere for it to match at all, without which long captions would take long.
+ * One way to read a token: sources of regular expressions for the token and, where only that makes it one, for what follows
+ * it. What follows counts in the length of the match, by which the scanner decides between rules, and is read again.
  */
-export type Rule = { pattern: RegExp; write?: (token: string) => string; needs?: RegExp };
+export type Rule = { pattern: string; context?: string; write?: (token: string) => string };
 
 /* What tokens are made of, as sources of regular expressions. */
 const ENTITY_LETTER = anyCase('&(?:a|e|i|o|u)(?:acute|grave|uml);');
 const APOSTROPHE_ENTITY = anyCase('&apos;');
-const WORD_PART = `(?:[\\p{L}${MARKS}]|${ENTITY_LETTER})` + `(?:[${ALPHANUMERIC}${MARKS}]|${ENTITY_LETTER})*`;
+const LETTER = `(?:[${LETTERS}${MARKS}]|${ENTITY_LETTER})`;
+const LETTER_OR_DIGIT = `(?:[${ALPHANUMERIC}${MARKS}]|${ENTITY_LETTER})`;
+const WORD_PART = `${LETTER}${LETTER_OR_DIGIT}*`;
 const WORD = `${WORD_PART}(?:[.!?]${WORD_PART})*`;
 const SPACE = '[ \\t\\n\\u00a0\\u2000-\\u200a\\u3000]';
 const APOSTROPHE = `(?:['\\u0092\\u2019]|${APOSTROPHE_ENTITY})`;
@@ -48,24 +49,27 @@ const quotes = (token: string) =>
     .replace(/[\u0093\u201c\u00ab]/g, '``')
     .replace(/[\u0094\u201d\u00bb]/g, "''");
 const unbroken = (token: string) => token.replaceAll(' ', '\u00a0');
-const withoutSoftHyphens = (token: string) => token.replaceAll('\u00ad', '');
+// Few tokens have one, and looking for it is cheaper than replacing.
+const withoutSoftHyphens = (token: string) => (token.includes('\u00ad') ? token.replaceAll('\u00ad', '') : token);
 const fractions: Record<string, string> = { '¼': '1/4', '½': '1/2', '¾': '3/4', '⅓': '1/3', '⅔': '2/3' };
 
-function rule(pattern: string, write?: Rule['write'], needs?: RegExp): Rule {
-  return { pattern: new RegExp(pattern, 'uy'), ...(write && { write }), ...(needs && { needs }) };
-}
+const rule = (pattern: string, write?: Rule['write']): Rule => ({ pattern, ...(write && { write }) });
+const before = (context: string, pattern: string, write?: Rule['write']): Rule => ({
+  ...rule(pattern, write),
+  context,
+});
 
-/** Read as two words: the second is read again from where the first ends. */
+/** Read as two words. */
 const contractions = [
-  rule(anyCase('(can)not')),
-  rule(anyCase('(gon|wan)na')),
-  rule(anyCase('(got)ta')),
-  rule(anyCase('(lem|gim)me')),
-  rule(anyCase("('t)(?:is|was)")),
+  before(anyCase('not'), anyCase('can')),
+  before(anyCase('na'), anyCase('gon|wan')),
+  before(anyCase('ta'), anyCase('got')),
+  before(anyCase('me'), anyCase('lem|gim')),
+  before(anyCase('is|was'), anyCase("'t")),
 ];
 
 const markup = [
-  rule(TAG, unbroken, />/),
+  rule(TAG, unbroken),
   rule(`${anyCase('&(?:md|mdash|ndash);')}|[\\u0096\\u0097\\u2013-\\u2015]`, always('--')),
   rule(anyCase('&amp;'), always('&')),
   rule(anyCase('&(?:ht|tl|ur|lr|qc|ql|qr|odq|cdq|#[0-9]+);')),
@@ -73,8 +77,8 @@ const markup = [
 ];
 
 const words = [
-  rule(`(${WORD})${CLITIC}`, withoutSoftHyphens),
-  rule(`([A-Za-z\\u00ad]*[A-MO-Za-mo-z]\\u00ad*)${NEGATION}`, withoutSoftHyphens),
+  before(CLITIC, WORD, withoutSoftHyphens),
+  before(NEGATION, '[A-Za-z\\u00ad]*[A-MO-Za-mo-z]\\u00ad*', withoutSoftHyphens),
   rule(WORD, withoutSoftHyphens),
 ];
 
@@ -84,10 +88,10 @@ const apostrophes = [
   rule(`[lLdDjJ]${APOSTROPHE}`),
   rule(`${anyCase('(?:dunkin|somethin|ol)')}${APOSTROPHE}`),
   rule(`${APOSTROPHE}${anyCase('(?:em|till?|cause|[2-9]0s)')}`),
-  rule(`[A-HJ-XZn]${SINGLE_QUOTE}\\p{L}{2,}`),
-  rule(`\\p{L}+[aeiouyAEIOUY]${SINGLE_QUOTE}[aeiouA-Z]\\p{L}*`),
+  rule(`[A-HJ-XZn]${SINGLE_QUOTE}[${LETTERS}]{2,}`),
+  rule(`[${LETTERS}]+[aeiouyAEIOUY]${SINGLE_QUOTE}[aeiouA-Z][${LETTERS}]*`),
   rule(`${anyCase("cont'd\\.?|nor'easter|c'mon|e'er|s'mores|ev'ry|li'l|nat'l")}|[oO]${SINGLE_QUOTE}[oO]`),
-  rule(`([yY]${APOSTROPHE})\\p{L}`),
+  before(`[${LETTERS}]`, `[yY]${APOSTROPHE}`),
 ];
 
 const URL_HOST_PART = '[^ \\t\\n"<>|.!?(){},]+\\.';
@@ -97,20 +101,14 @@ const TOP_LEVEL = anyCase('(?:com|net|org|edu)');
 
 const addresses = [
   rule(`${anyCase('https?')}://[^ \\t\\n"<>|(){}]+[^ \\t\\n"<>|.!?(){},-]`),
-  rule(`${anyCase('www')}\\.(?:${URL_HOST_PART})+[a-zA-Z]{2,4}`),
-  rule(`${anyCase('www')}\\.(?:${URL_HOST_PART})+?[a-zA-Z]{2,4}/${URL_PATH}`),
-  rule(`(?:${BARE_HOST_PART})+${TOP_LEVEL}`, undefined, /\.(?:com|net|org|edu)/i),
-  rule(`(?:${BARE_HOST_PART})+?${TOP_LEVEL}/${URL_PATH}`, undefined, /\.(?:com|net|org|edu)\//i),
-  rule(
-    `(?:&lt;|<)?[a-zA-Z0-9][^ \\t\\n"<>|(){}\\u00a0]*@(?:${EMAIL_HOST}\\.)*${EMAIL_HOST}(?:&gt;|>)?`,
-    undefined,
-    /@/,
-  ),
+  rule(`${anyCase('www')}\\.(?:${URL_HOST_PART})+[a-zA-Z]{2,4}(?:/${URL_PATH})?`),
+  rule(`(?:${BARE_HOST_PART})+${TOP_LEVEL}(?:/${URL_PATH})?`),
+  rule(`(?:&lt;|<)?[a-zA-Z0-9][^ \\t\\n"<>|(){}\\u00a0]*@(?:${EMAIL_HOST}\\.)*${EMAIL_HOST}(?:&gt;|>)?`),
   rule('@[a-zA-Z_][a-zA-Z_0-9]*'),
-  rule(`#(?:[\\p{L}${MARKS}]|${ENTITY_LETTER})+`),
+  rule(`#${LETTER}+`),
 ];
 
-const clitics = [rule(`(${CLITIC})[^A-Za-z]`, quotes), rule(`(${NEGATION})[^A-Za-z]`, quotes)];
+const clitics = [before('[^A-Za-z]', CLITIC, quotes), before('[^A-Za-z]', NEGATION, quotes)];
 
 const numbers = [
   rule('\\p{Nd}{1,2}[-/]\\p{Nd}{1,2}[-/]\\p{Nd}{2,4}'),
@@ -123,7 +121,7 @@ const numbers = [
 /** Single words that follow no rule, and brackets as the tokenizer itself writes them. */
 const fixed = [
   rule(anyCase("-(?:l|r)(?:r|c|s)b-|C\\.D\\.s|pro-|anti-|S(?:&|&amp;)P-500|S(?:&|&amp;)Ls|Cap'n|c'est"), ampersands),
-  rule(`(${APOSTROPHE}[0-9][0-9])${SPACE}`),
+  before(SPACE, `${APOSTROPHE}[0-9][0-9]`),
 ];
 
 const currency = [
@@ -135,13 +133,13 @@ const currency = [
 
 const abbreviations = [
   // Looking two characters further makes this longer than the word `Inc.x`.
-  rule(`(${CLOSING}\\.)[^][^]`),
+  before('[^][^]', `${CLOSING}\\.`),
   rule(`${CLOSING}\\.`),
   rule(`(?:${OPENING}|${ACRONYM}|${MULTINATIONAL})\\.`),
-  rule(`(${BEFORE_NUMBER}\\.)${SPACE}?\\p{Nd}`),
-  rule(`(${MULTINATIONAL})${SPACE}`),
+  before(`${SPACE}?\\p{Nd}`, `${BEFORE_NUMBER}\\.`),
+  before(SPACE, MULTINATIONAL),
   // An initial before a new sentence loses its full stop.
-  rule(`([A-Za-z])\\.${SPACE}+(?:${SENTENCE_START}|${TAG})${SPACE}`),
+  before(`\\.${SPACE}+(?:${SENTENCE_START}|${TAG})${SPACE}`, '[A-Za-z]'),
 ];
 
 const phones = [
@@ -157,7 +155,7 @@ const punctuation = [
   rule(`"|''|${anyCase('&quot;')}`, (token) => token.replace(/"|&quot;/, "''")),
   rule(anyCase('&lt;'), always('<')),
   rule(anyCase('&gt;'), always('>')),
-  rule("([<>]?[:;=][-o*']?[()DPdpO\\\\{@|[\\]])[^A-Za-z0-9]", brackets),
+  before('[^A-Za-z0-9]', "[<>]?[:;=][-o*']?[()DPdpO\\\\{@|[\\]]", brackets),
   rule(`${FACE}_${FACE}|\\(${FACE}[_.]?${FACE}\\)|\\([\\^x=~<>']-[\\^x=~<>'\`]\\)`, brackets),
   rule('\\(', always('-lrb-')),
   rule('\\)', always('-rrb-')),
@@ -170,25 +168,25 @@ const punctuation = [
   rule('\\.{3,5}|(?:\\.[ \\u00a0]){2,4}\\.|\\u2026', always('...')),
   rule('[?!]+'),
   rule('[cC]\\+\\+|[cCfF]#'),
-  rule('@+|#+|\\*+|(?:\\\\\\*)+|_+|<<|>>'),
+  rule('@+|#+|\\*+|(?:\\\\\\*){1,3}|_+|<<|>>'),
 ];
 
 const compounds = [
-  rule(`(${COMPOUND}\\.)${INSIDE_SENTENCE}`, withoutSoftHyphens),
-  rule(`(${WORD}\\.)${INSIDE_SENTENCE}`, withoutSoftHyphens),
+  before(INSIDE_SENTENCE, `${COMPOUND}\\.`, withoutSoftHyphens),
+  before(INSIDE_SENTENCE, `${WORD}\\.`, withoutSoftHyphens),
   rule(COMPOUND, withoutSoftHyphens),
-  rule(`(${INITIALS}\\.)${INSIDE_SENTENCE}`, ampersands),
+  before(INSIDE_SENTENCE, `${INITIALS}\\.`, ampersands),
   rule(INITIALS, ampersands),
   rule(`${SLASH_PART}(?:\\\\?/${SLASH_PART}){1,2}`),
-  rule(`([${ALPHANUMERIC}${MARKS}]+(?:\\.[${ALPHANUMERIC}${MARKS}]+)*\\.(?:${FILE_EXTENSION}))(?:${SPACE}|[.?!,])`),
-  rule(`(${HYPHENATED}\\.)${INSIDE_SENTENCE}`, withoutSoftHyphens, /-/),
-  rule(HYPHENATED, withoutSoftHyphens, /-/),
+  before(`${SPACE}|[.?!,]`, `${LETTER_OR_DIGIT}+(?:\\.${LETTER_OR_DIGIT}+)*\\.(?:${FILE_EXTENSION})`),
+  before(INSIDE_SENTENCE, `${HYPHENATED}\\.`, withoutSoftHyphens),
+  rule(HYPHENATED, withoutSoftHyphens),
 ];
 
 const rest = [
   rule(`${SPACE}+`, always('')),
   // An opening quote looks two characters ahead, by which it wins over 'n and '90.
-  rule("(')[A-Za-z][^ \\t\\n\\u00a0]", always('`')),
+  before('[A-Za-z][^ \\t\\n\\u00a0]', "'", always('`')),
   rule(CLITIC, quotes),
   rule(`'|${APOSTROPHE_ENTITY}`, quotes),
   rule('[`\\u0091-\\u0094\\u2018-\\u201f\\u2039\\u203a\\u00ab\\u00bb]{1,2}', quotes),
