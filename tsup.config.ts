@@ -6,6 +6,7 @@ export default defineConfig({
     indexNode: 'src/indexNode.ts',
     node: 'src/node.ts',
     metrics: 'src/metrics/index.ts',
+    meteorThread: 'src/metrics/meteor/meteorThread.ts',
     cli: 'src/cli/index.ts',
   },
   format: ['esm'],

@@ -10,8 +10,10 @@ Needs Java (17 was used). For example:
     python3 -m venv venv && venv/bin/pip install pycocoevalcap==1.2
     venv/bin/python scripts/make_metric_goldens.py
 
-Input: captions.txt (a line per image: candidate | reference | ...) and strings.txt (a line per string).
-Output: captions.inputs.json, captions.expected.json and tokenize_strings.json.
+Input: captions.txt (a line per image: candidate | reference | ...), strings.txt (a line per string), words.txt (words between
+spaces) and pairs.txt (a line per pair: candidate | reference).
+Output: captions.inputs.json, captions.expected.json, tokenize_strings.json, meteor_stems.json, meteor_normalize.json and
+meteor_align.json.
 """
 
 import json
@@ -19,6 +21,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import pycocoevalcap.meteor.meteor as meteor_module
 import pycocoevalcap.tokenizer.ptbtokenizer as ptb
 from pycocoevalcap.bleu.bleu_scorer import BleuScorer
 from pycocoevalcap.cider.cider import Cider
@@ -27,6 +30,8 @@ from pycocoevalcap.rouge.rouge import Rouge
 
 FOLDER = Path(__file__).resolve().parent.parent / "test" / "goldens" / "metrics"
 JAR = Path(ptb.__file__).parent / ptb.STANFORD_CORENLP_3_4_1_JAR
+METEOR_JAR = Path(meteor_module.__file__).parent / meteor_module.METEOR_JAR
+METEOR_PROBE = Path(__file__).resolve().parent / "MeteorProbe.java"
 
 
 def tokenizer_lines(texts):
@@ -89,6 +94,50 @@ def scores(candidates, references):
     }
 
 
+def meteor_inside(requests):
+    """What METEOR's own classes answer, a list of fields per request; see MeteorProbe.java."""
+    lines = "".join("\t".join(request) + "\n" for request in requests)
+    command = ["java", "-Xmx2G", "-cp", str(METEOR_JAR), str(METEOR_PROBE)]
+    output = subprocess.run(command, input=lines.encode("utf-8"), stdout=subprocess.PIPE, check=True).stdout
+    answers = output.decode("utf-8").split("\n")[:-1]
+    assert len(answers) == len(requests), "a text broke its line"
+    return [answer.split("\t") for answer in answers]
+
+
+def alignment(test, reference, answer):
+    stats, score, precision, recall, fmean, penalty, words1, words2, matches = answer
+    return {
+        "test": test,
+        "reference": reference,
+        "stats": stats,
+        "score": float(score),
+        "precision": precision,
+        "recall": recall,
+        "fmean": fmean,
+        "penalty": penalty,
+        "words1": words1,
+        "words2": words2,
+        "matches": [[int(number) for number in match.split(" ")] for match in matches.split(";") if match],
+    }
+
+
+def write_meteor(texts, pairs):
+    """Stems of all words, texts as METEOR's -norm makes them, and alignments of one candidate with one reference each."""
+    normalised = [answer[0] for answer in meteor_inside([("normalise", text) for text in texts])]
+    write("meteor_normalize.json", [{"text": text, "normalized": line} for text, line in zip(texts, normalised)])
+    words = {word for line in read("words.txt") + normalised for word in line.lower().split(" ") if word}
+    stems = meteor_inside([("stem", word) for word in sorted(words)])
+    write("meteor_stems.json", {word: stem for word, (stem,) in zip(sorted(words), stems)})
+    answers = meteor_inside([("align", *pair) for pair in pairs])
+    write(
+        "meteor_align.json",
+        {
+            "note": "matches: [module (0 exact, 1 stem, 2 synonym, 3 paraphrase), refStart, refLen, testStart, testLen]",
+            "pairs": [alignment(*pair, answer) for pair, answer in zip(pairs, answers)],
+        },
+    )
+
+
 def main():
     items = []
     for number, line in enumerate(read("captions.txt")):
@@ -108,6 +157,10 @@ def main():
         "tokenize_strings.json",
         [{"text": text, "ptb": line, "tokens": kept} for text, (line, kept) in zip(texts, tokenize(texts))],
     )
+    captions = [text for item in items for text in [item["candidate"], *item["references"]]]
+    pairs = [tuple(part.strip(" ") for part in line.split("|")) for line in read("pairs.txt")]
+    pairs += [(item["candidateTokens"], reference) for item in items for reference in item["referenceTokens"]]
+    write_meteor(list(dict.fromkeys([*captions, *texts])), list(dict.fromkeys(pairs)))
 
 
 if __name__ == "__main__":

@@ -47,20 +47,32 @@ export function meteor({ data: all, paraphrases = true }: MeteorOptions): Meteor
   const { functionWords } = all;
   const data = paraphrases ? all : { functionWords, synsets: (word: string) => all.synsets(word) };
   const name = paraphrases ? 'METEOR' : 'METEOR (without paraphrases)';
-  const scores = (statistics: MeteorStatistics) =>
-    ({ [name]: meteorScore(statistics).score }) as Record<MeteorName, number>;
   return accumulate(
     (candidate, references) => meteorStatistics(candidate, references, data),
-    (segments) => ({
-      corpus: scores(sumStatistics(segments)),
-      segments: segments.map(scores),
-      details: segments.map((statistics) => ({ 'METEOR statistics': statistics })),
-    }),
+    (segments) => meteorScores(segments, name),
   );
 }
 
-/** The statistics of a candidate against the one of its references that scores best, the first of equals. */
+/** Scores of a corpus, and of each of its captions, from their statistics. */
+export function meteorScores<Name extends MeteorName>(
+  segments: readonly MeteorStatistics[],
+  name: Name,
+): Scores<Name, MeteorStatistics> {
+  const scores = (statistics: MeteorStatistics) => ({ [name]: meteorScore(statistics).score }) as Record<Name, number>;
+  return {
+    corpus: scores(sumStatistics(segments)),
+    segments: segments.map(scores),
+    details: segments.map((statistics) => ({ 'METEOR statistics': statistics })),
+  };
+}
+
+/**
+ * The statistics of a candidate against the one of its references that scores best, the first of equals.
+ *
+ * @throws ScoringError where there is no reference
+ */
 export function meteorStatistics(candidate: Tokens, references: readonly Tokens[], data: MeteorData): number[] {
+  if (references.length === 0) throw new ScoringError('A candidate needs at least one reference.');
   const sentence = analyse(candidateLine(candidate), data);
   let [best, bestScore] = [[] as number[], -1];
   for (const line of referenceLines(references)) {

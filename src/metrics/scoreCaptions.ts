@@ -3,8 +3,9 @@ import { bleu } from './bleu';
 import { cider } from './cider';
 import type { DocumentFrequencies } from './documentFrequencies';
 import { ScoringError } from './errors';
-import { meteor } from './meteor';
+import { meteor, meteorScores } from './meteor';
 import { loadMeteorData, type MeteorData, meteorDataInstalled } from './meteor/data';
+import { type MeteorThreads, startMeteorThreads, threadsFor } from './meteor/threads';
 import type { Metric, Scores, Tokens } from './metric';
 import { rougeL } from './rougeL';
 import { tokenizeCaption } from './tokenizeCaption';
@@ -34,6 +35,11 @@ export type ScoreOptions = {
   /** Called while the work goes on, with the captions done of each metric and the tokenizer together. */
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
+  /**
+   * Worker threads that measure METEOR beside the other metrics, in Node alone; each loads METEOR's data for itself. By default
+   * as many as pay: none for a few captions, or where `meteorData` is given.
+   */
+  threads?: number;
 };
 
 export type SegmentScores = { id: string | number } & Record<string, unknown>;
@@ -81,29 +87,10 @@ export async function scoreCaptions(
   captions: readonly ScoredCaption[],
   options: ScoreOptions = {},
 ): Promise<CaptionScores> {
-  const { details = false, onProgress, signal } = options;
   checkCaptions(captions);
   const names = await namesOf(options);
-  // Data is unpacked beside the work on the captions.
-  const pending = names.map(async (name) => METRICS[name](options));
-  for (const metric of pending) metric.catch(() => {}); // is thrown where it is awaited
-  const steps = captions.length * (1 + names.length);
-  const turns = takingTurns((done) => onProgress?.(done, steps), signal);
-
-  const tokenized: { candidate: Tokens; references: Tokens[] }[] = [];
-  for (const { candidate, references } of captions) {
-    tokenized.push({ candidate: tokenizeCaption(candidate), references: references.map(tokenizeCaption) });
-    if (turns.due()) await turns.take();
-  }
-  const results: Scores<string, unknown>[] = [];
-  for (const metric of await Promise.all(pending)) {
-    for (const { candidate, references } of tokenized) {
-      metric.update(candidate, references);
-      if (turns.due()) await turns.take();
-    }
-    results.push(metric.compute());
-  }
-  onProgress?.(steps, steps);
+  const results = await resultsOf(captions, names, options);
+  const { details = false } = options;
   return {
     corpus: Object.assign({}, ...results.map(({ corpus }) => corpus)),
     segments: captions.map(({ id }, index) =>
@@ -129,6 +116,66 @@ export async function scoreCaptions(
       version: `tfjs-captioning ${VERSION}`,
     },
   };
+}
+
+type Tokenized = { candidate: Tokens; references: Tokens[] };
+
+/** In the order of `names`. */
+async function resultsOf(
+  captions: readonly ScoredCaption[],
+  names: readonly MetricName[],
+  options: ScoreOptions,
+): Promise<Scores<string, unknown>[]> {
+  const { onProgress, signal } = options;
+  const steps = captions.length * (1 + names.length);
+  const turns = takingTurns((done) => onProgress?.(done, steps), signal);
+  const threads = names.includes('meteor') ? meteorThreads(captions.length, options) : undefined;
+  try {
+    const local = names.filter((name) => name !== 'meteor' || !threads);
+    // METEOR's data is unpacked beside the work on the captions, here or in the threads.
+    const pending = new Map(local.map((name) => [name, startMetric(name, options)]));
+    const tokenized: Tokenized[] = [];
+    for (const { candidate, references } of captions) {
+      tokenized.push({ candidate: tokenizeCaption(candidate), references: references.map(tokenizeCaption) });
+      if (turns.due()) await turns.take();
+    }
+    const elsewhere = threads?.measure(tokenized, (count) => turns.add(count));
+    elsewhere?.catch(() => {}); // is thrown where it is awaited
+    const measure = async (name: MetricName) => {
+      const metric = await (pending.get(name) ?? startMetric(name, options));
+      for (const { candidate, references } of tokenized) {
+        metric.update(candidate, references);
+        if (turns.due()) await turns.take();
+      }
+      return metric.compute();
+    };
+    const results = new Map<MetricName, Scores<string, unknown>>();
+    for (const name of local) results.set(name, await measure(name));
+    const statistics = await elsewhere;
+    if (statistics) results.set('meteor', meteorScores(statistics, 'METEOR'));
+    else if (threads) results.set('meteor', await measure('meteor'));
+    onProgress?.(steps, steps);
+    return names.map((name) => results.get(name)!);
+  } finally {
+    threads?.close();
+  }
+}
+
+async function startMetric(name: MetricName, options: ScoreOptions): Promise<AnyMetric> {
+  return METRICS[name](options);
+}
+
+/** None where the data is here already, or only some of it is wanted. */
+function meteorThreads(captions: number, options: ScoreOptions): MeteorThreads | undefined {
+  const { meteorData, paraphrases = true, signal, threads } = options;
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 0))
+    throw new ScoringError(`threads is ${threads} but should be a whole number of at least 0.`);
+  const count = threads ?? (meteorData || !paraphrases ? 0 : threadsFor(captions));
+  if (count > 0 && (meteorData || !paraphrases))
+    throw new ScoringError(
+      "Threads load METEOR's data for themselves, with its paraphrases: leave out `meteorData` and `paraphrases`, or `threads`.",
+    );
+  return count > 0 ? startMeteorThreads(count, signal) : undefined;
 }
 
 async function namesOf({ metrics, meteorData }: ScoreOptions): Promise<MetricName[]> {

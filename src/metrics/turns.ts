@@ -13,6 +13,11 @@ export function takingTurns(report: (done: number) => void, signal?: AbortSignal
       done++;
       return performance.now() - last > TURN;
     },
+    /** Counts pieces that were done elsewhere. */
+    add(pieces: number): void {
+      done += pieces;
+      report(done);
+    },
     async take(): Promise<void> {
       report(done);
       await new Promise((resolve) => setTimeout(resolve));

@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { bleu, cider, rougeL, tokenizeCaption } from '../../src/metrics/index';
 import { type Close, compareClipScores, compareDiversity } from './diversityGoldens';
+import { compareAlignments, compareMeteor, compareNormalised, compareStems, type Same } from './meteorGoldens';
 
 /** What a golden file holds that could be compared, and how far off we are; `differences` names what is wrong. */
 export type Comparison = {
-  tokenized: number;
+  /** Strings that have to be the same: tokens, stems, alignments, statistics. */
+  strings: number;
   scores: number;
   worst: number;
   differences: string[];
-  notBuilt: string[];
 };
 
 /** Agreement that scores must have, absolute; tokens must be the same. */
@@ -32,12 +33,14 @@ export function goldenFiles(folder: string): string[] {
 
 /** @throws Error for a file or an output of a kind that is not known here */
 export function compareFile(folder: string, name: string): Comparison {
-  const result: Comparison = { tokenized: 0, scores: 0, worst: 0, differences: [], notBuilt: [] };
+  const result: Comparison = { strings: 0, scores: 0, worst: 0, differences: [] };
   const file = readJson(join(folder, name));
   if (name.includes('.inputs.'))
     compareScores(file.items, readJson(join(folder, name.replace('.inputs.', '.expected.'))), result);
   else if (name.startsWith('tokenize_')) for (const { text, tokens } of file) compareTokens(text, tokens, result);
-  else if (name.startsWith('meteor_')) result.notBuilt.push('METEOR');
+  else if (name.startsWith('meteor_stems')) compareStems(file, sameAs(result));
+  else if (name.startsWith('meteor_normalize')) compareNormalised(file, sameAs(result));
+  else if (name.startsWith('meteor_align')) compareAlignments(file.pairs, sameAs(result), closeTo(result));
   else if (name.startsWith('diversity')) compareDiversity(file, closeTo(result));
   else if (name.startsWith('clip_score')) compareClipScores(file, closeTo(result));
   else throw new Error(`${join(folder, name)} is a golden of a kind that is not known here.`);
@@ -60,12 +63,16 @@ export function readJson(path: string): any {
 
 function compareTokens(text: string, expected: string, result: Comparison): string[] {
   const tokens = tokenizeCaption(text);
-  result.tokenized++;
-  if (tokens.join(' ') !== expected)
-    result.differences.push(
-      `${JSON.stringify(text)} gives ${JSON.stringify(tokens)} but should give ${JSON.stringify(expected)}`,
-    );
+  sameAs(result)(JSON.stringify(text), tokens.join(' '), expected);
   return tokens;
+}
+
+function sameAs(result: Comparison): Same {
+  return (what, actual, wanted) => {
+    result.strings++;
+    if (actual !== wanted)
+      result.differences.push(`${what} is ${JSON.stringify(actual)} but should be ${JSON.stringify(wanted)}`);
+  };
 }
 
 /** Compares numbers; one for which a tolerance of its own is given does not count for the largest deviation. */
@@ -157,7 +164,7 @@ function compareScores(items: Item[], expected: any, result: Comparison): void {
         originalScores.segments.map((segment) => segment['CIDEr (original)']),
         values.segment,
       );
-    } else if (output === 'meteor') result.notBuilt.push('METEOR');
+    } else if (output === 'meteor') compareMeteor(items, values, sameAs(result), close);
     else if (!REMARKS.includes(output)) throw new Error(`The expected output '${output}' is not known here.`);
   }
 }

@@ -20,9 +20,9 @@ const SYNONYM = MODULES.indexOf('synonym');
 /** Runs the modules, of which each sees all words, whatever the others found. */
 export function matchOptions(candidate: Sentence, reference: Sentence, paraphrases?: ParaphraseTable): Options {
   const starts: (readonly Option[])[] = [];
-  for (const [place, word] of reference.words.entries()) {
-    const first = reference.firstPlaces[place]!;
-    starts.push(first < place ? starts[first]! : wordOptions(word, candidate.words));
+  for (const word of reference.words) {
+    const first = reference.words.indexOf(word);
+    starts.push(starts[first] ?? wordOptions(word, candidate.words));
   }
   if (paraphrases && reference.phrases && candidate.phrases)
     for (const [start, found] of byStart(paraphrases.matches(reference.phrases, candidate.phrases)))
@@ -31,36 +31,31 @@ export function matchOptions(candidate: Sentence, reference: Sentence, paraphras
 }
 
 /** Exact matches, then stems, then synonyms, the latter two of words that differ. */
-function wordOptions(word: Word, candidate: readonly Word[]): Option[] {
+function wordOptions({ hash, stemHash, synonyms }: Word, candidate: readonly Word[]): readonly Option[] {
   const exact: Option[] = [];
   const stems: Option[] = [];
-  const synonyms: Option[] = [];
-  for (const [place, other] of candidate.entries()) {
-    if (other.hash === word.hash) exact.push(wordOption(EXACT, place));
+  const others: Option[] = [];
+  for (let place = 0; place < candidate.length; place++) {
+    const word = candidate[place]!;
+    if (word.hash === hash) exact.push(wordOption(EXACT, place));
     else {
-      if (other.stemHash === word.stemHash) stems.push(wordOption(STEM, place));
-      if (shareSynset(other, word)) synonyms.push(wordOption(SYNONYM, place));
+      if (word.stemHash === stemHash) stems.push(wordOption(STEM, place));
+      if (synonyms.size > 0 && synonyms.has(word)) others.push(wordOption(SYNONYM, place));
     }
   }
-  return stems.length + synonyms.length === 0 ? exact : [...exact, ...stems, ...synonyms];
+  return stems.length + others.length === 0 ? exact : exact.concat(stems, others);
 }
 
 function wordOption(module: number, candidateStart: number): Option {
   return { module, referenceLength: 1, candidateStart, candidateLength: 1 };
 }
 
-function shareSynset(a: Word, b: Word): boolean {
-  const [few, many] = a.synsets.size < b.synsets.size ? [a.synsets, b.synsets] : [b.synsets, a.synsets];
-  for (const number of few) if (many.has(number)) return true;
-  return false;
-}
-
 function byStart(matches: readonly Match[]): Map<number, Option[]> {
   const starts = new Map<number, Option[]>();
-  for (const { referenceStart, ...option } of matches) {
-    const options = starts.get(referenceStart);
-    if (options) options.push(option);
-    else starts.set(referenceStart, [option]);
+  for (const match of matches) {
+    const options = starts.get(match.referenceStart);
+    if (options) options.push(match);
+    else starts.set(match.referenceStart, [match]);
   }
   return starts;
 }
@@ -68,18 +63,20 @@ function byStart(matches: readonly Match[]): Map<number, Option[]> {
 function fixedStarts(starts: Options['starts'], candidateLength: number): boolean[] {
   const ofReference = new Uint32Array(starts.length);
   const ofCandidate = new Uint32Array(candidateLength);
-  for (const [start, options] of starts.entries())
-    for (const option of options) {
-      for (let i = 0; i < option.referenceLength; i++) ofReference[start + i]!++;
-      for (let i = 0; i < option.candidateLength; i++) ofCandidate[option.candidateStart + i]!++;
+  for (let start = 0; start < starts.length; start++)
+    for (const { referenceLength, candidateStart, candidateLength } of starts[start]!) {
+      for (let i = start; i < start + referenceLength; i++) ofReference[i]!++;
+      for (let i = candidateStart; i < candidateStart + candidateLength; i++) ofCandidate[i]!++;
     }
-  const once = (coverage: Uint32Array, start: number, length: number) =>
-    coverage.subarray(start, start + length).every((count) => count === 1);
-  return starts.map(([option, ...more], start) => {
-    if (!option || more.length > 0) return false;
-    return (
-      once(ofReference, start, option.referenceLength) &&
-      once(ofCandidate, option.candidateStart, option.candidateLength)
-    );
+  return starts.map((options, start) => {
+    const [option] = options;
+    if (!option || options.length > 1) return false;
+    const { referenceLength, candidateStart, candidateLength } = option;
+    return isOnce(ofReference, start, referenceLength) && isOnce(ofCandidate, candidateStart, candidateLength);
   });
+}
+
+function isOnce(coverage: Uint32Array, start: number, length: number): boolean {
+  for (let i = start; i < start + length; i++) if (coverage[i] !== 1) return false;
+  return true;
 }

@@ -75,8 +75,6 @@ function withoutFullStop(word: string, next: string | undefined): string {
 
 /** The words that METEOR compares: normalised, then in lower case. */
 export function meteorWords(text: string): string[] {
-  return normaliseText(text)
-    .toLowerCase()
-    .split(SPLIT)
-    .filter((word) => word !== '');
+  const normalised = normaliseText(text).toLowerCase();
+  return normalised === '' ? [] : normalised.split(' ');
 }

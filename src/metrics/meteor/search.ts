@@ -11,7 +11,7 @@ type Link = { start: number; option: Option; previous: Link | undefined };
 
 /** One way to match the words of the reference that were read so far. */
 type Path = {
-  /** What its matches gain, fixed ones included. */
+  /** What its chosen matches gain. */
   total: number;
   /** Chunks that have ended. */
   chunks: number;
@@ -27,23 +27,29 @@ type Path = {
 
 /**
  * METEOR's beam search over the words of the reference: paths with a larger total first, then with fewer chunks, then with
- * less distance, then those that were found first. Time grows with the lengths of both sentences: of a word that is r times
- * in the one and c times in the other with 40 r c.
+ * less distance, then those that were found first. A word that is r times in the reference and c times in the candidate
+ * takes up to 40 r c steps.
  */
 export function search({ starts, fixed }: Options, candidateLength: number): Match[] {
   const used = new Array<number>(Math.ceil(candidateLength / 32)).fill(0);
   let paths: Path[] = [{ total: 0, chunks: 0, distance: 0, end: -1, next: 0, used, links: undefined }];
-  for (const [place, options] of starts.entries()) {
-    const ranked: Path[] = [];
-    const most = options.reduce((gain, option) => Math.max(gain, gainOf(option)), 0);
-    for (const path of paths) {
-      if (path.next > place) rank(path, ranked);
-      else if (fixed[place]) rank(follow(path, place, options[0]!), ranked);
-      else branch(path, place, options, most, ranked);
+  for (let place = 0; place < starts.length; place++) {
+    const options = starts[place]!;
+    if (fixed[place] || options.length === 0) {
+      for (const path of paths) if (path.next === place) follow(path, options[0]);
+      for (let i = 1; i < paths.length; i++) moveForward(paths, i);
+    } else {
+      const most = mostGain(options);
+      const ranked: Path[] = [];
+      for (const path of paths)
+        if (path.next === place) branch(path, options, most, ranked);
+        else rank(path, ranked);
+      paths = ranked;
     }
-    paths = ranked;
   }
-  const matches = starts.flatMap((options, place) => (fixed[place] ? [matchOf(place, options[0]!)] : []));
+  const matches: Match[] = [];
+  for (let place = 0; place < starts.length; place++)
+    if (fixed[place]) matches.push(matchOf(place, starts[place]![0]!));
   for (let link = best(paths).links; link; link = link.previous) matches.push(matchOf(link.start, link.option));
   return matches.sort((a, b) => a.referenceStart - b.referenceStart);
 }
@@ -56,45 +62,55 @@ function gainOf({ module, referenceLength, candidateLength }: Option): number {
   return module === EXACT ? referenceLength + candidateLength : (referenceLength >> 1) + (candidateLength >> 1);
 }
 
-/** A path on which all agree. */
-function follow(path: Path, place: number, option: Option): Path {
-  path.total += gainOf(option);
+function mostGain(options: readonly Option[]): number {
+  let most = 0;
+  for (const option of options) most = Math.max(most, gainOf(option));
+  return most;
+}
+
+/**
+ * Goes on without a choice: by the match that all paths share, whose gain and distance they share too and need not count, or
+ * past a word that nothing matches.
+ */
+function follow(path: Path, option: Option | undefined): void {
+  if (!option) {
+    skip(path);
+    return;
+  }
   path.chunks += breaksOff(path, option);
-  path.distance += Math.abs(place - option.candidateStart);
   path.end = option.candidateStart + option.candidateLength;
-  path.next = place + option.referenceLength;
-  return path;
+  path.next += option.referenceLength;
+}
+
+function skip(path: Path): void {
+  if (path.end >= 0) path.chunks++;
+  path.end = -1;
+  path.next++;
 }
 
 /**
  * Tries each match on a copy of the path, and then the path without any. METEOR adds the distance of a match to the path
  * that it was copied from: it counts for the later copies and for the path that skips the word, not for its own.
  */
-function branch(path: Path, place: number, options: readonly Option[], most: number, ranked: Path[]): void {
-  for (const option of options) {
-    // Distance only grows: where not even the best match could enter here, nothing after it will.
-    if (!enters(path.total + most, path.chunks, path.distance, ranked)) return;
+function branch(path: Path, options: readonly Option[], most: number, ranked: Path[]): void {
+  const lastInChunk = path.end < 0 ? options.length : options.findLastIndex((option) => breaksOff(path, option) === 0);
+  for (let i = 0; i < options.length; i++) {
+    const option = options[i]!;
     if (isUsed(path.used, option)) continue;
+    // Distance only grows: where the best that may still come would not enter, nothing of this path will.
+    if (!enters(path.total + most, path.chunks + (i > lastInChunk ? 1 : 0), path.distance, ranked)) return;
+    const { next, distance } = path;
     const total = path.total + gainOf(option);
     const chunks = path.chunks + breaksOff(path, option);
-    if (enters(total, chunks, path.distance, ranked))
-      rank(
-        {
-          total,
-          chunks,
-          distance: path.distance,
-          end: option.candidateStart + option.candidateLength,
-          next: place + option.referenceLength,
-          used: withUsed(path.used, option),
-          links: { start: place, option, previous: path.links },
-        },
-        ranked,
-      );
-    path.distance += Math.abs(place - option.candidateStart);
+    if (enters(total, chunks, distance, ranked)) {
+      const used = withUsed(path.used, option);
+      const links = { start: next, option, previous: path.links };
+      const end = option.candidateStart + option.candidateLength;
+      rank({ total, chunks, distance, end, next: next + option.referenceLength, used, links }, ranked);
+    }
+    path.distance += Math.abs(next - option.candidateStart);
   }
-  if (path.end >= 0) path.chunks++;
-  path.end = -1;
-  path.next = place + 1;
+  skip(path);
   rank(path, ranked);
 }
 
@@ -126,13 +142,21 @@ function enters(total: number, chunks: number, distance: number, ranked: readonl
   return ranked.length < BEAM_SIZE || precedes(total, chunks, distance, ranked[BEAM_SIZE - 1]!);
 }
 
-/** Puts a path behind all that are no worse, where it enters. */
+/** Takes a path in where it enters, behind all that are no worse. */
 function rank(path: Path, ranked: Path[]): void {
+  if (!enters(path.total, path.chunks, path.distance, ranked)) return;
+  const last = Math.min(ranked.length, BEAM_SIZE - 1);
+  ranked[last] = path;
+  moveForward(ranked, last);
+}
+
+/** Moves a path behind all before it that are no worse. */
+function moveForward(paths: Path[], from: number): void {
+  const path = paths[from]!;
   const { total, chunks, distance } = path;
-  if (!enters(total, chunks, distance, ranked)) return;
-  let at = Math.min(ranked.length, BEAM_SIZE - 1);
-  for (; at > 0 && precedes(total, chunks, distance, ranked[at - 1]!); at--) ranked[at] = ranked[at - 1]!;
-  ranked[at] = path;
+  let at = from;
+  for (; at > 0 && precedes(total, chunks, distance, paths[at - 1]!); at--) paths[at] = paths[at - 1]!;
+  paths[at] = path;
 }
 
 /** The first of the best paths, whose open chunks now end. */

@@ -9,79 +9,69 @@ export type Word = {
   /** METEOR takes words for the same where their hashes are: `an` and `c0` match exactly. */
   hash: number;
   stemHash: number;
-  synsets: ReadonlySet<number>;
+  /** The words seen so far with which it shares a synset. */
+  synonyms: Set<Word>;
   isFunctionWord: boolean;
 };
 
 /** What is known of a sentence before it is compared with another. */
 export type Sentence = {
   words: readonly Word[];
-  /** For each word the place where it stands first. */
-  firstPlaces: readonly number[];
   functionWords: number;
   /** Absent where the data has no paraphrases. */
   phrases?: Phrases;
 };
 
-/** Captions come back, references in every epoch; beyond this many they are looked at afresh. */
-const SENTENCES_KEPT = 20_000;
+const vocabularies = new WeakMap<MeteorData, (text: string) => Word>();
 
-const analysers = new WeakMap<MeteorData, (text: string) => Sentence>();
-
-/** Looks at a sentence, and remembers it for as long as the data lives. */
+/** Looks at a sentence. What is found out about its words is kept for as long as the data lives. */
 export function analyse(text: string, data: MeteorData): Sentence {
-  let analyser = analysers.get(data);
-  if (!analyser) {
-    analyser = analyserOf(data);
-    analysers.set(data, analyser);
+  let wordOf = vocabularies.get(data);
+  if (!wordOf) {
+    wordOf = vocabulary(data);
+    vocabularies.set(data, wordOf);
   }
-  return analyser(text);
+  const texts = meteorWords(text);
+  const words = texts.map(wordOf);
+  const functionWords = words.reduce((count, { isFunctionWord }) => count + (isFunctionWord ? 1 : 0), 0);
+  return { words, functionWords, ...(data.paraphrases && { phrases: data.paraphrases.phrasesOf(texts) }) };
 }
 
-function analyserOf(data: MeteorData): (text: string) => Sentence {
+function vocabulary(data: MeteorData): (text: string) => Word {
   const words = new Map<string, Word>();
-  const sentences = new Map<string, Sentence>();
-  const wordOf = (text: string) => {
+  const bySynset = new Map<number, Word[]>();
+  return (text) => {
     let word = words.get(text);
     if (!word) {
       word = {
         text,
         hash: javaHash(text),
         stemHash: javaHash(stem(text)),
-        synsets: data.synsets(text),
+        synonyms: new Set(),
         isFunctionWord: data.functionWords.has(text),
       };
       words.set(text, word);
+      for (const synset of data.synsets(text)) linkSynonyms(word, bySynset, synset);
     }
     return word;
   };
-  return (text) => {
-    let sentence = sentences.get(text);
-    if (!sentence) {
-      const texts = meteorWords(text);
-      sentence = {
-        ...sentenceOf(texts.map(wordOf)),
-        ...(data.paraphrases && { phrases: data.paraphrases.phrasesOf(texts) }),
-      };
-      if (sentences.size === SENTENCES_KEPT) sentences.clear();
-      sentences.set(text, sentence);
-    }
-    return sentence;
-  };
 }
 
-function sentenceOf(words: readonly Word[]): Sentence {
-  const places = new Map<Word, number>();
-  const firstPlaces = words.map((word, place) => {
-    const first = places.get(word);
-    if (first === undefined) places.set(word, place);
-    return first ?? place;
-  });
-  return { words, firstPlaces, functionWords: words.filter(({ isFunctionWord }) => isFunctionWord).length };
+function linkSynonyms(word: Word, bySynset: Map<number, Word[]>, synset: number): void {
+  const others = bySynset.get(synset);
+  if (!others) {
+    bySynset.set(synset, [word]);
+    return;
+  }
+  for (const other of others) {
+    other.synonyms.add(word);
+    word.synonyms.add(other);
+  }
+  others.push(word);
 }
 
 /** Java's `String.hashCode`. */
-export function javaHash(text: string): number {
+function javaHash(text: string): number {
   let hash = 0;
   for (let i = 0; i < text.length; i++) hash = (Math.imul(31, hash) + text.charCodeAt(i)) | 0;
   return hash;

@@ -16,8 +16,12 @@ const PER_MODULE = 4;
 const FIRST_MODULE = 4;
 const CHUNKS = FIRST_MODULE + PER_MODULE * MODULES.length;
 
-/** METEOR 1.5's parameters for English, tuned to people's rankings. */
-const [ALPHA, BETA, GAMMA, DELTA] = [0.85, 0.2, 0.6, 0.75];
+// METEOR 1.5's parameters for English, tuned to people's rankings.
+const ALPHA = 0.85;
+const BETA = 0.2;
+const GAMMA = 0.6;
+const DELTA = 0.75;
+/** Of `MODULES`. */
 const MODULE_WEIGHTS = [1, 0.6, 0.8, 0.6] as const;
 
 /** What is counted of one candidate against one reference. */
@@ -66,22 +70,22 @@ export function meteorScore(statistics: MeteorStatistics): MeteorScore {
   const [chunks, candidateMatches, referenceMatches] = statistics.slice(CHUNKS) as number[];
   const precision = weightedMatches(statistics, 0) / weightedLength(candidateLength!, candidateFunctionWords!);
   const recall = weightedMatches(statistics, 1) / weightedLength(referenceLength!, referenceFunctionWords!);
-  const fMean = 1 / ((1 - ALPHA!) / precision + ALPHA! / recall);
+  const fMean = 1 / ((1 - ALPHA) / precision + ALPHA / recall);
   const fragmentation = matchesAsWhole(statistics) ? 0 : chunks! / ((candidateMatches! + referenceMatches!) / 2);
-  const penalty = GAMMA! * fragmentation ** BETA!;
+  const penalty = GAMMA * fragmentation ** BETA;
   const score = fMean * (1 - penalty);
   return { score: Number.isNaN(score) ? 0 : Math.max(score, 0), precision, recall, fMean, penalty };
 }
 
 function weightedLength(words: number, functionWords: number): number {
-  return DELTA! * (words - functionWords) + (1 - DELTA!) * functionWords;
+  return DELTA * (words - functionWords) + (1 - DELTA) * functionWords;
 }
 
 /** @param side - 0 for the candidate, 1 for the reference */
 function weightedMatches(statistics: MeteorStatistics, side: 0 | 1): number {
   const count = (module: number, offset: number) => statistics[FIRST_MODULE + PER_MODULE * module + offset + side]!;
   let sum = 0;
-  for (const [module, weight] of MODULE_WEIGHTS.entries()) sum += count(module, 0) * weight * DELTA!;
-  for (const [module, weight] of MODULE_WEIGHTS.entries()) sum += count(module, 2) * weight * (1 - DELTA!);
+  for (const [module, weight] of MODULE_WEIGHTS.entries()) sum += count(module, 0) * weight * DELTA;
+  for (const [module, weight] of MODULE_WEIGHTS.entries()) sum += count(module, 2) * weight * (1 - DELTA);
   return sum;
 }

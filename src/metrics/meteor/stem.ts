@@ -1,6 +1,6 @@
 /*
- * The English Snowball stemmer (Porter2) as of METEOR 1.5: words that later versions of Snowball treat apart, such as
- * `evening`, are not apart here, which is why no package serves.
+ * The English Snowball stemmer (Porter2), https://snowballstem.org/algorithms/english/stemmer.html, in the version that METEOR
+ * 1.5 has; later ones know more exceptions.
  */
 
 /** Words with a stem of their own. */
