@@ -59,7 +59,7 @@ export class ParaphraseTable {
       const found: PlacedPhrase[] = [];
       for (let i = listEnds[phrase.node - 1]!; i < listEnds[phrase.node]!; i++) {
         const node = lists[i]!;
-        if (marks[node % MARKS] === 1) found.push(...to.placed.filter((other) => other.node === node));
+        if (marks[node % MARKS] === 1) for (const other of to.placed) if (other.node === node) found.push(other);
       }
       // The table is sorted by the words of the phrases, and words are numbered in that order.
       if (found.length > 1) found.sort((a, b) => compareWords(to.words, a, b));

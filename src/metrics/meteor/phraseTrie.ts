@@ -4,6 +4,8 @@
  */
 export class PhraseTrie {
   private readonly numbers: ReadonlyMap<string, number>;
+  /** [words]: the phrase of each word alone, or -1; the root has most children by far, and is asked most often. */
+  private readonly firstNodes: Int32Array;
 
   /**
    * @param words - by number, in the order of their code points
@@ -16,6 +18,8 @@ export class PhraseTrie {
     readonly lastWords: Uint16Array,
   ) {
     this.numbers = new Map(words.map((word, number) => [word, number]));
+    this.firstNodes = new Int32Array(words.length).fill(-1);
+    for (let node = 1; node < childEnds[0]!; node++) this.firstNodes[lastWords[node]!] = node;
   }
 
   /** -1 for a word that no phrase has. */
@@ -25,7 +29,8 @@ export class PhraseTrie {
 
   /** The phrase that goes on with a word, or -1 where none does. */
   child(node: number, word: number): number {
-    let low = node === 0 ? 1 : this.childEnds[node - 1]!;
+    if (node === 0) return this.firstNodes[word] ?? -1;
+    let low = this.childEnds[node - 1]!;
     let high = this.childEnds[node]! - 1;
     while (low <= high) {
       const middle = (low + high) >> 1;
