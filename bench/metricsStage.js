@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bleu, cider, loadMeteorData, meteor, rougeL, scoreCaptions, tokenizeCaption } from '../dist/metrics.js';
+import { bleu, cider, loadMeteorData, meteor, rougeL, scoreCaptions, tokenizeLine } from '../dist/metrics.js';
 
 const [, , stage, folder] = process.argv;
 const read = (name) => JSON.parse(readFileSync(join(folder, name), 'utf8'));
@@ -19,9 +19,12 @@ const METRICS = {
 async function scoresOf(stage) {
   if (stage === 'whole') return (await scoreCaptions(read('captions.json'))).corpus;
   if (stage === 'tokenizer') {
-    const tokens = read('captions.json').map(({ candidate, references }) => ({
-      candidate: tokenizeCaption(candidate).join(' '),
-      references: references.map((reference) => tokenizeCaption(reference).join(' ')),
+    const items = read('captions.json');
+    const tokens = items.map(({ candidate, references }, i) => ({
+      candidate: tokenizeLine(candidate, items[i + 1]?.candidate).join(' '),
+      references: references.map((reference, j) =>
+        tokenizeLine(reference, references[j + 1] ?? items[i + 1]?.references[0]).join(' '),
+      ),
     }));
     writeFileSync(join(folder, 'tokens.ours.json'), JSON.stringify(tokens));
     return {};

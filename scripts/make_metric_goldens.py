@@ -34,6 +34,11 @@ METEOR_JAR = Path(meteor_module.__file__).parent / meteor_module.METEOR_JAR
 METEOR_PROBE = Path(__file__).resolve().parent / "MeteorProbe.java"
 
 
+# A caption's last word can depend on the first of the next, which stands on the next line of the tokenizer's file.
+LINE_ENDS = "K.|st. S.|U.S.|etc.|no.|Mr.|Co.|a.m.|'90|can|S&P|isn't|12|...".split("|")
+LINE_STARTS = ["A dog", "a dog", "The cat ran", "Dogs run", "5 dogs", "<b> cats", "It"]
+
+
 def tokenizer_lines(texts):
     """The tokenizer's own output, a line per text, before punctuation is dropped."""
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", suffix=".txt") as file:
@@ -156,6 +161,12 @@ def main():
     write(
         "tokenize_strings.json",
         [{"text": text, "ptb": line, "tokens": kept} for text, (line, kept) in zip(texts, tokenize(texts))],
+    )
+    lines = [line for end in LINE_ENDS for start in LINE_STARTS for line in (f"We saw {end}", start)]
+    kept = [tokens for _, tokens in tokenize([*lines, "the end"])]
+    write(
+        "tokenize_lines.json",
+        [{"text": text, "next": next_line, "tokens": k} for text, next_line, k in zip(lines, [*lines[1:], "the end"], kept)],
     )
     captions = [text for item in items for text in [item["candidate"], *item["references"]]]
     pairs = [tuple(part.strip(" ") for part in line.split("|")) for line in read("pairs.txt")]

@@ -42,7 +42,7 @@ export {
   type SegmentScores,
   scoreCaptions,
 } from './scoreCaptions';
-export { tokenizeCaption } from './tokenizeCaption';
+export { tokenizeCaption, tokenizeLine } from './tokenizeCaption';
 export {
   type LengthStatistics,
   lengthStatistics,

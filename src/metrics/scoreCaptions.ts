@@ -8,7 +8,7 @@ import { loadMeteorData, type MeteorData, meteorDataInstalled } from './meteor/d
 import { type MeteorThreads, startMeteorThreads, threadsFor } from './meteor/threads';
 import type { Metric, Scores, Tokens } from './metric';
 import { rougeL } from './rougeL';
-import { tokenizeCaption } from './tokenizeCaption';
+import { tokenizeLine } from './tokenizeCaption';
 import { takingTurns } from './turns';
 
 /** One generated caption and what people wrote about the same picture, as text; an empty candidate is allowed. */
@@ -135,8 +135,8 @@ async function resultsOf(
     // METEOR's data is unpacked beside the work on the captions, here or in the threads.
     const pending = new Map(local.map((name) => [name, startMetric(name, options)]));
     const tokenized: Tokenized[] = [];
-    for (const { candidate, references } of captions) {
-      tokenized.push({ candidate: tokenizeCaption(candidate), references: references.map(tokenizeCaption) });
+    for (const caption of tokenizedAsFiles(captions)) {
+      tokenized.push(caption);
       if (turns.due()) await turns.take();
     }
     const elsewhere = threads?.measure(tokenized, (count) => turns.add(count));
@@ -158,6 +158,17 @@ async function resultsOf(
     return names.map((name) => results.get(name)!);
   } finally {
     threads?.close();
+  }
+}
+
+/** As the reference does it, which reads all candidates out of one file and all references out of another. */
+function* tokenizedAsFiles(captions: readonly ScoredCaption[]): Generator<Tokenized> {
+  for (const [i, { candidate, references }] of captions.entries()) {
+    const next = captions[i + 1];
+    yield {
+      candidate: tokenizeLine(candidate, next?.candidate),
+      references: references.map((reference, j) => tokenizeLine(reference, references[j + 1] ?? next?.references[0])),
+    };
   }
 }
 

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { bleu, cider, rougeL, tokenizeCaption } from '../../src/metrics/index';
+import { bleu, cider, rougeL, tokenizeCaption, tokenizeLine } from '../../src/metrics/index';
 import { type Close, compareClipScores, compareDiversity } from './diversityGoldens';
 import { compareAlignments, compareMeteor, compareNormalised, compareStems, type Same } from './meteorGoldens';
 
@@ -37,7 +37,8 @@ export function compareFile(folder: string, name: string): Comparison {
   const file = readJson(join(folder, name));
   if (name.includes('.inputs.'))
     compareScores(file.items, readJson(join(folder, name.replace('.inputs.', '.expected.'))), result);
-  else if (name.startsWith('tokenize_')) for (const { text, tokens } of file) compareTokens(text, tokens, result);
+  else if (name.startsWith('tokenize_'))
+    for (const { text, tokens, next } of file) compareTokens(text, tokens, result, next);
   else if (name.startsWith('meteor_stems')) compareStems(file, sameAs(result));
   else if (name.startsWith('meteor_normalize')) compareNormalised(file, sameAs(result));
   else if (name.startsWith('meteor_align')) compareAlignments(file.pairs, sameAs(result), closeTo(result));
@@ -61,8 +62,9 @@ export function readJson(path: string): any {
   return JSON.parse((path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8'));
 }
 
-function compareTokens(text: string, expected: string, result: Comparison): string[] {
-  const tokens = tokenizeCaption(text);
+/** @param next - the line after it, where that was looked at */
+function compareTokens(text: string, expected: string, result: Comparison, next?: string): string[] {
+  const tokens = next === undefined ? tokenizeCaption(text) : tokenizeLine(text, next);
   sameAs(result)(JSON.stringify(text), tokens.join(' '), expected);
   return tokens;
 }
