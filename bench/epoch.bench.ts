@@ -34,8 +34,8 @@ import { directory } from '../src/node/directory';
 import { loadEncoder } from '../src/node/encoders';
 import { captionBatch } from '../src/training/captionBatch';
 import { featureReader } from '../src/training/features';
-import { clipByGlobalNorm, gradients } from '../src/training/gradients';
-import { crossEntropy, doublyStochastic } from '../src/training/losses';
+import { clipFactor, gradients } from '../src/training/gradients';
+import { doublyStochastic, linearCrossEntropy } from '../src/training/losses';
 import { adamW } from '../src/training/optimizers';
 
 const root = join(import.meta.dirname, '..');
@@ -206,15 +206,15 @@ async function runEngine(name: BackendName): Promise<Result> {
       const tokens = tf.tensor2d(batch.inputs, [batch.rows, batch.time], 'int32');
       const wanted = tf.tensor1d(batch.wanted, 'int32');
       const pass = decoder.teacherForced(tokens, decoder.remember(features), { wanted, ...(drop && { drop }) });
-      const words = crossEntropy(pass.logits, tf.tensor1d(batch.targets, 'int32'), recipe.labelSmoothing);
+      const words = linearCrossEntropy(pass.last!, tf.tensor1d(batch.targets, 'int32'), recipe.labelSmoothing);
       const spread = doublyStochastic(pass.weights!, tf.tensor2d(batch.mask, [batch.rows, batch.time]));
       return tf.add<tf.Scalar>(words, tf.mul(spread, recipe.doublyStochastic));
     }, parameters);
     features.dispose();
-    const { grads: clipped, norm } = clipByGlobalNorm(grads, recipe.clipNorm);
-    if (learn) optimizer.apply(parameters, clipped, () => 1);
+    const { norm, factor } = clipFactor(grads, recipe.clipNorm);
+    if (learn) optimizer.apply(parameters, grads, () => 1, factor);
     const [[value], [gradientNorm]] = await Promise.all([loss.data(), norm.data()]);
-    tf.dispose([loss, norm, ...clipped.values()]);
+    tf.dispose([loss, norm, factor, ...grads.values()]);
     return { loss: value!, gradientNorm: gradientNorm! };
   };
 

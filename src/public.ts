@@ -52,8 +52,15 @@ export type { Store } from './io/types';
 export { type CaptionBatch, captionBatch, type SpecialIds } from './training/captionBatch';
 export { captionExamples, type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate';
 export { type FeatureCache, type FeatureReader, featureReader } from './training/features';
-export { clipByGlobalNorm, clipByValue, type Gradients, gradients, type Parameters } from './training/gradients';
-export { crossEntropy, doublyStochastic } from './training/losses';
+export {
+  clipByGlobalNorm,
+  clipByValue,
+  clipFactor,
+  type Gradients,
+  gradients,
+  type Parameters,
+} from './training/gradients';
+export { crossEntropy, doublyStochastic, linearCrossEntropy } from './training/losses';
 export { type AdamOptions, adam, adamW, type Optimizer } from './training/optimizers';
 export { constant, cosine, type Schedule } from './training/schedules';
 export { hasSnapshot, readTrainingState, type TrainingState } from './training/snapshot';

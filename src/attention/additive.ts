@@ -52,7 +52,7 @@ export function attentionMemory(
  * implementations: every projection has a bias.
  */
 export function additiveAttention(
-  params: AdditiveAttentionParams,
+  params: Pick<AdditiveAttentionParams, 'query' | 'score'>,
   query: tf.Tensor2D,
   memory: AttentionMemory,
   activation: 'tanh' | 'relu' = 'tanh',

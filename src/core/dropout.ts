@@ -9,9 +9,15 @@ export type Dropout = { rate: number; random: Random };
  * average (Srivastava et al. 2014, inverted). The mask is drawn on the host: the same on every backend.
  */
 export function dropout<T extends tf.Tensor>(input: T, drop: Dropout | undefined, name: string): T {
-  if (!drop || drop.rate === 0) return input;
+  const factors = dropoutFactors(input.size, drop, name);
+  return factors ? tf.mul(input, tf.tensor(factors, input.shape)) : input;
+}
+
+/** What `dropout` multiplies by: 0 or 1 / (1 - rate) for each value; absent where nothing is dropped. */
+export function dropoutFactors(count: number, drop: Dropout | undefined, name: string): Float32Array | undefined {
+  if (!drop || drop.rate === 0) return undefined;
   const { rate, random } = drop;
-  const kept = random.fork(name).uniform(input.size);
+  const kept = random.fork(name).uniform(count);
   for (let i = 0; i < kept.length; i++) kept[i] = kept[i]! < rate ? 0 : 1 / (1 - rate);
-  return tf.mul(input, tf.tensor(kept, input.shape));
+  return kept;
 }

@@ -6,14 +6,17 @@ import {
   additiveAttentionParams,
   attentionMemory,
 } from '../attention/additive';
-import { type Dropout, dropout } from '../core/dropout';
+import { type Dropout, dropout, dropoutFactors } from '../core/dropout';
 import { uniform } from '../core/init';
 import { type LinearParams, linear, linearParams } from '../core/linear';
 import { type LSTMParams, type LSTMState, lstmCell, lstmGates, lstmParams } from '../core/lstm';
 import { variables } from '../core/parameters';
 import type { Random } from '../core/random';
 import { expectShape } from '../core/shapes';
+import { takeRows } from '../core/takeRows';
 import { disposeTree, mapTree } from '../core/tree';
+import { attentionLSTMPass } from './attentionLSTMPass';
+import { packing } from './packing';
 import type { Step, TeacherForced, TrainableDecoder } from './types';
 
 export type AttentionLSTMConfig = {
@@ -48,6 +51,9 @@ export type AttentionLSTMParams = {
   /** hidden [hiddenSize -> embeddingSize], context [featureSize, embeddingSize] */
   deepOutput?: { hidden: LinearParams; context: tf.Tensor2D };
 };
+
+/** As in `TrainableDecoder`, and whether to take the pass with gradients written by hand. */
+export type TeacherForcedOptions = { wanted?: tf.Tensor1D; drop?: Dropout; fused?: boolean };
 
 /** One state per layer, hidden and cell [rows, hiddenSize]. */
 export type AttentionLSTMState = LSTMState[];
@@ -132,13 +138,81 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
   }
 
   /**
-   * The whole caption at once, every word given the true ones before it. The first layer's product with the words,
-   * and the output layer, are each one product over all words.
+   * The whole caption at once, every word given the true ones before it: `attentionLSTMPass`, whose gradients are
+   * written by hand. Captions cost no work after the last place that is wanted of them; weights are zero there.
+   *
+   * @param options.fused - `false` computes the same with `step` alone, word by word, everything for every place, and leaves
+   * the gradients to tfjs: the plain way that the other is tested against, which needs several times the memory
    */
-  teacherForced(
+  teacherForced(tokens: tf.Tensor2D, memory: AttentionMemory, options: TeacherForcedOptions = {}): TeacherForced {
+    return options.fused === false ? this.plainPass(tokens, memory, options) : this.fusedPass(tokens, memory, options);
+  }
+
+  private fusedPass(
     tokens: tf.Tensor2D,
     memory: AttentionMemory,
-    { wanted, drop }: { wanted?: tf.Tensor1D; drop?: Dropout } = {},
+    { wanted, drop }: TeacherForcedOptions,
+  ): TeacherForced {
+    const [rows, time] = tokens.shape;
+    const { embeddingSize, hiddenSize, attentionActivation: activation } = this.config;
+    const images = memory.features.shape[0];
+    const { attention, contextGate, lstm, embedding, deepOutput } = this.params;
+    const asked = wanted?.dataSync<'int32'>();
+    const packed = packing(wantedLengths(asked, rows, time), images, time);
+    const ints = (values: Int32Array) => tf.tensor1d(values, 'int32');
+
+    const read = tf.gather(tf.reshape(tokens, [rows * time]), ints(packed.places)) as tf.Tensor1D;
+    // Drawn for every place, step by step, as without packing; then those that are computed are picked.
+    const chances = dropoutFactors(rows * time * embeddingSize, drop, 'words');
+    const timeMajor = packed.places.map((place) => (place % time) * rows + Math.floor(place / time));
+    const known = takeRows(embedding, read);
+    const words = chances ? tf.mul<tf.Tensor2D>(known, pickRows(chances, timeMajor, embeddingSize)) : known;
+    const { features, keys, keyPaddingMask } = memory;
+    const [hidden, weights, context] = attentionLSTMPass(
+      {
+        query: attention.query,
+        score: attention.score,
+        features,
+        keys,
+        contextGate,
+        lstm,
+        words,
+        initial: repeatRows(this.initialState(memory), rows / images),
+      },
+      {
+        packing: packed,
+        activation,
+        keyPaddingMask,
+        contexts: deepOutput !== undefined,
+        layerDropout: (layer, t, block) => {
+          const inStep = drop && { ...drop, random: drop.random.fork(t) };
+          const factors = dropoutFactors(rows * hiddenSize, inStep, `layer${layer}`);
+          return factors && pickRows(factors, block.rows, hiddenSize);
+        },
+      },
+    );
+    const places = ints(asked ? asked.map((place) => packed.placeOf[place]!) : packed.placeOf);
+    const last = this.lastHidden(
+      deepOutput && takeRows(words, places),
+      dropout(takeRows(hidden, places), drop, 'hidden'),
+      context && takeRows(context, places),
+    );
+    const positions = weights.shape[1];
+    const withNone = tf.concat([weights, tf.zeros([1, positions])], 0);
+    const { output } = this.params;
+    return {
+      get logits() {
+        return linear(output, last);
+      },
+      last: { hidden: last, output },
+      weights: tf.reshape(takeRows(withNone, ints(packed.placeOf)), [rows, time, positions]),
+    };
+  }
+
+  private plainPass(
+    tokens: tf.Tensor2D,
+    memory: AttentionMemory,
+    { wanted, drop }: TeacherForcedOptions,
   ): TeacherForced {
     const [rows, time] = tokens.shape;
     const { embeddingSize, hiddenSize, featureSize } = this.config;
@@ -204,11 +278,34 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
   }
 
   private readOut(words: tf.Tensor2D | undefined, hidden: tf.Tensor2D, context: tf.Tensor2D | undefined): tf.Tensor2D {
-    const { output, deepOutput } = this.params;
-    if (!deepOutput) return linear(output, hidden);
-    const spoken = tf.add(linear(deepOutput.hidden, hidden), tf.matMul(context!, deepOutput.context));
-    return linear(output, tf.tanh(tf.add(words!, spoken)));
+    return linear(this.params.output, this.lastHidden(words, hidden, context));
   }
+
+  /** What the output layer reads. */
+  private lastHidden(words: tf.Tensor2D | undefined, hidden: tf.Tensor2D, context: tf.Tensor2D | undefined) {
+    const { deepOutput } = this.params;
+    if (!deepOutput) return hidden;
+    const spoken = tf.add(linear(deepOutput.hidden, hidden), tf.matMul(context!, deepOutput.context));
+    return tf.tanh<tf.Tensor2D>(tf.add(words!, spoken));
+  }
+}
+
+/** How many steps of each caption are needed for the places that are wanted. */
+function wantedLengths(wanted: Int32Array | undefined, rows: number, time: number): Int32Array {
+  if (!wanted) return new Int32Array(rows).fill(time);
+  const lengths = new Int32Array(rows);
+  for (const place of wanted) {
+    const row = Math.floor(place / time);
+    lengths[row] = Math.max(lengths[row]!, (place % time) + 1);
+  }
+  return lengths;
+}
+
+/** Rows of a matrix of plain numbers whose rows have `size`, as a tensor [indices, size]. */
+function pickRows(values: Float32Array, indices: Int32Array, size: number): tf.Tensor2D {
+  const picked = new Float32Array(indices.length * size);
+  for (const [i, row] of indices.entries()) picked.set(values.subarray(row * size, (row + 1) * size), i * size);
+  return tf.tensor2d(picked, [indices.length, size]);
 }
 
 /** Row r of [images, size] becomes rows r * times ... r * times + times - 1. */

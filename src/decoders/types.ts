@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { Dropout } from '../core/dropout';
+import type { LinearParams } from '../core/linear';
 import type { Tree } from '../core/tree';
 
 /** What a step returns: logits [batch, vocabSize], the state after it, and where it looked, [batch, positions]. */
@@ -16,8 +17,16 @@ export interface Decoder<State extends Tree, Memory extends Tree> {
   step(tokens: tf.Tensor1D, state: State, memory: Memory): Step<State>;
 }
 
-/** logits [wanted, vocabSize]; weights [rows, time, positions] where the decoder attends */
-export type TeacherForced = { logits: tf.Tensor2D; weights?: tf.Tensor3D };
+/** logits [wanted, vocabSize]; weights [rows, time, positions] where the decoder attends, zero after what is wanted */
+export type TeacherForced = {
+  readonly logits: tf.Tensor2D;
+  weights?: tf.Tensor3D;
+  /**
+   * Where the last layer is a linear one, what it reads [wanted, hiddenSize] and the layer. `logits` are then computed
+   * when they are asked for, and a loss can do without having all of them at once.
+   */
+  last?: { hidden: tf.Tensor2D; output: LinearParams };
+};
 
 /** A decoder that can be trained: it reads whole captions at once. */
 export interface TrainableDecoder<State extends Tree, Memory extends Tree> extends Decoder<State, Memory> {

@@ -43,16 +43,25 @@ function variableGrads(loss: () => tf.Scalar, list: tf.Variable[]): ReturnType<t
  * @returns the clipped gradients and the norm before, a scalar that belongs to the caller
  */
 export function clipByGlobalNorm(grads: Gradients, maxNorm: number): { grads: Gradients; norm: tf.Scalar } {
-  const norm = tf.tidy(() => {
-    // Row by row: some backends add one by one in float32, and a million squares at once lose the third digit.
-    const rowsOf = (gradient: tf.Tensor) => (gradient.rank > 1 ? tf.sum(tf.square(gradient), -1) : tf.square(gradient));
-    const squares = [...grads.values()].map((gradient) => tf.sum(rowsOf(gradient)));
-    return tf.sqrt(tf.addN(squares)) as tf.Scalar;
-  });
-  const factor = tf.tidy(() => tf.minimum(1, tf.div(maxNorm, tf.add(norm, 1e-6))));
+  const { norm, factor } = clipFactor(grads, maxNorm);
   const clipped = replaceEach(grads, (gradient) => tf.mul(gradient, factor));
   factor.dispose();
   return { grads: clipped, norm };
+}
+
+/**
+ * What `clipByGlobalNorm` multiplies by, for an optimizer that does so itself. The gradients stay the caller's, to whom
+ * both scalars belong.
+ */
+export function clipFactor(grads: Gradients, maxNorm: number): { norm: tf.Scalar; factor: tf.Scalar } {
+  return tf.tidy(() => {
+    // Row by row: some backends add one by one in float32, and a million squares at once lose the third digit.
+    const squares = [...grads.values()].map((gradient) =>
+      tf.tidy(() => tf.sum(gradient.rank > 1 ? tf.sum(tf.square(gradient), -1) : tf.square(gradient))),
+    );
+    const norm = tf.sqrt(tf.addN(squares)) as tf.Scalar;
+    return { norm, factor: tf.minimum<tf.Scalar>(1, tf.div(maxNorm, tf.add(norm, 1e-6))) };
+  });
 }
 
 /** Clips every single number of the gradients to [-limit, limit]. The given ones are disposed. */

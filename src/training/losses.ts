@@ -1,4 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
+import { type LinearParams, linear } from '../core/linear';
+import { operation } from '../core/operation';
 
 /**
  * Mean cross-entropy in nats between logits [n, vocabSize] and targets [n] of int32.
@@ -8,23 +10,106 @@ import * as tf from '@tensorflow/tfjs';
  * several more tensors of the size of the logits.
  */
 export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor1D, labelSmoothing = 0): tf.Scalar {
+  const [n] = logits.shape;
+  const [loss] = operation<{ logits: tf.Tensor2D }, [tf.Scalar], { difference: tf.Tensor2D }>(
+    { logits },
+    () => {
+      const { losses, difference } = wordLosses(logits, targets, labelSmoothing);
+      return { outputs: [tf.mean(losses)], kept: { difference: difference() } };
+    },
+    ([above], { difference }) => ({ logits: () => tf.mul(difference, tf.div(above, n)) }),
+  );
+  return loss;
+}
+
+/** Numbers in the logits that are in memory at a time: 32 MB. */
+const CHUNK = 2 ** 23;
+
+/**
+ * `crossEntropy` of `linear(output, hidden)` without the logits of all words ever being in memory: they are computed for
+ * some rows at a time, and their gradient is at once turned into that of the output layer and of what it reads.
+ *
+ * @param hidden - [n, hiddenSize]
+ * @param output - [hiddenSize -> vocabSize]
+ */
+export function linearCrossEntropy(
+  { hidden, output }: { hidden: tf.Tensor2D; output: LinearParams },
+  targets: tf.Tensor1D,
+  labelSmoothing = 0,
+  chunk = CHUNK,
+): tf.Scalar {
+  const [n, hiddenSize] = hidden.shape;
+  const height = Math.max(1, Math.floor(chunk / output.bias.shape[0]));
+  type Inputs = { hidden: tf.Tensor2D; output: LinearParams };
+  type Done = { losses: tf.Tensor1D; read?: tf.Tensor2D; sums?: LinearParams };
+  const [loss] = operation<Inputs, [tf.Scalar], { hidden?: tf.Tensor2D; output?: LinearParams }>(
+    { hidden, output },
+    (taped) => {
+      const losses: tf.Tensor1D[] = [];
+      const read: tf.Tensor2D[] = [];
+      let sums: LinearParams | undefined;
+      for (let start = 0; start < n; start += height) {
+        const count = Math.min(height, n - start);
+        const done = tf.tidy((): Done => {
+          const rows = tf.slice<tf.Rank.R2, tf.Tensor2D>(hidden, [start, 0], [count, hiddenSize]);
+          const { losses, difference } = wordLosses(
+            linear(output, rows),
+            tf.slice(targets, start, count),
+            labelSmoothing,
+          );
+          if (!taped) return { losses };
+          const gradient = difference();
+          const weight: tf.Tensor2D = tf.matMul(rows, gradient, true); // [hiddenSize, vocabSize]
+          const bias = tf.sum<tf.Tensor1D>(gradient, 0);
+          return {
+            losses,
+            read: tf.matMul(gradient, output.weight, false, true),
+            sums: sums
+              ? { weight: tf.add<tf.Tensor2D>(sums.weight, weight), bias: tf.add<tf.Tensor1D>(sums.bias, bias) }
+              : { weight, bias },
+          };
+        });
+        losses.push(done.losses);
+        if (!done.sums || !done.read) continue;
+        read.push(done.read);
+        if (sums) tf.dispose(sums);
+        sums = done.sums;
+      }
+      const value = tf.mean<tf.Scalar>(tf.concat(losses));
+      return { outputs: [value], kept: sums ? { hidden: tf.concat(read), output: sums } : {} };
+    },
+    ([above], kept) => {
+      const scaled = (sum: tf.Tensor) => () => tf.mul(sum, tf.div(above, n));
+      const { weight, bias } = kept.output!;
+      return { hidden: scaled(kept.hidden!), output: { weight: scaled(weight), bias: scaled(bias) } };
+    },
+  );
+  return loss;
+}
+
+/**
+ * losses [n] of logits [n, vocabSize], and the difference softmax - target, which is their gradient.
+ *
+ * log(sum of exp(logits)) is the largest logit less the log of its probability: that needs no further tensor of the size
+ * of the logits, and the largest probability is never small.
+ */
+function wordLosses(logits: tf.Tensor2D, targets: tf.Tensor1D, labelSmoothing: number) {
   const [n, vocabSize] = logits.shape;
-  const custom = tf.customGrad((x, save) => {
-    const logProbs = tf.logSoftmax(x as tf.Tensor2D);
-    const hits = tf.oneHot(targets, vocabSize);
-    const wanted =
-      labelSmoothing === 0
-        ? tf.cast(hits, 'float32')
-        : tf.add(tf.mul(hits, 1 - labelSmoothing), labelSmoothing / vocabSize);
-    (save as tf.GradSaveFunc)([logProbs, wanted]);
-    return {
-      // Row by row: some backends add one by one in float32, which over all numbers at once costs the second digit.
-      value: tf.neg(tf.mean(tf.sum(tf.mul(logProbs, wanted), 1))) as tf.Scalar,
-      gradFunc: (dy: tf.Scalar, [logProbs, wanted]: tf.Tensor[]) =>
-        tf.mul(tf.sub(tf.exp(logProbs!), wanted!), tf.div(dy, n)),
-    };
-  });
-  return custom(logits) as tf.Scalar;
+  const probabilities: tf.Tensor2D = tf.softmax(logits);
+  const total = tf.sub(tf.max(logits, 1), tf.log(tf.max(probabilities, 1)));
+  const places = tf.stack([tf.range(0, n, 1, 'int32'), targets], 1); // of the true words, [n, 2]
+  const spoken = tf.gatherND(logits, places);
+  const smooth = labelSmoothing > 0;
+  const wanted = smooth
+    ? tf.add(tf.mul(spoken, 1 - labelSmoothing), tf.mul(tf.mean(logits, 1), labelSmoothing))
+    : spoken;
+  return {
+    losses: tf.sub<tf.Tensor1D>(total, wanted),
+    difference: (): tf.Tensor2D => {
+      const others = smooth ? tf.sub<tf.Tensor2D>(probabilities, labelSmoothing / vocabSize) : probabilities;
+      return tf.tensorScatterUpdate(others, places, tf.sub(tf.gatherND(others, places), 1 - labelSmoothing));
+    },
+  };
 }
 
 /**

@@ -6,8 +6,12 @@ import type { Gradients, Parameters } from './gradients';
 export interface Optimizer {
   /** The rate that schedules scale. */
   readonly learningRate: number;
-  /** Applies one step; `scale(name)` multiplies the learning rate of that parameter. Gradients stay the caller's. */
-  apply(parameters: Parameters, grads: Gradients, scale: (name: string) => number): void;
+  /**
+   * Applies one step; `scale(name)` multiplies the learning rate of that parameter. Gradients stay the caller's.
+   *
+   * @param clip - multiplies every gradient, as `clipFactor` gives it
+   */
+  apply(parameters: Parameters, grads: Gradients, scale: (name: string) => number, clip?: tf.Scalar): void;
   /** What must be kept to go on later, all float32; the tensors belong to the caller. */
   state(): Promise<Map<string, tf.Tensor>>;
   /** Takes back a kept state; the tensors stay the caller's. */
@@ -31,24 +35,31 @@ export function adamW(learningRate: number, options: AdamOptions & { weightDecay
 
   return {
     learningRate,
-    apply(parameters, grads, scale) {
+    apply(parameters, grads, scale, clip) {
       for (const [name, gradient] of grads) {
         const parameter = parameters.get(name)!;
         const rate = learningRate * scale(name);
         const before = moments.get(name);
         const step = (before?.step ?? 0) + 1;
-        const [first, second] = tf.tidy(() => {
-          const fresh = before ?? { first: tf.zerosLike(parameter), second: tf.zerosLike(parameter) };
-          const first = tf.add(tf.mul(fresh.first, beta1), tf.mul(gradient, 1 - beta1));
-          const second = tf.add(tf.mul(fresh.second, beta2), tf.mul(tf.square(gradient), 1 - beta2));
-          const deviation = tf.add(tf.mul(tf.sqrt(second), 1 / Math.sqrt(1 - beta2 ** step)), epsilon);
-          const move = tf.mul(tf.div(first, deviation), rate / (1 - beta1 ** step));
+        const [unbias, unbiasSquare] = [1 - beta1 ** step, Math.sqrt(1 - beta2 ** step)];
+        tf.tidy(() => {
+          const square = tf.square(gradient);
+          const [share, squareShare] = clip
+            ? [tf.mul(clip, 1 - beta1), tf.mul(tf.square(clip), 1 - beta2)]
+            : [1 - beta1, 1 - beta2];
+          const first = moment(before?.first, beta1, gradient, share);
+          const second = moment(before?.second, beta2, square, squareShare);
+          tf.dispose([square, before?.first, before?.second].filter((tensor) => tensor !== undefined));
+          moments.set(name, { first, second, step });
+          // rate / unbias * first / (sqrt(second) / unbiasSquare + epsilon), with one pass less
+          const move = chain(
+            tf.sqrt(second),
+            (root) => tf.add(root, epsilon * unbiasSquare),
+            (deviation) => tf.div(first, deviation),
+            (ratio) => tf.mul(ratio, (rate * unbiasSquare) / unbias),
+          );
           parameter.assign(tf.sub(weightDecay === 0 ? parameter : tf.mul(parameter, 1 - rate * weightDecay), move));
-          // Kept, so that a tidy around the whole training step does not take them.
-          return [tf.keep(first), tf.keep(second)] as const;
         });
-        tf.dispose([before?.first, before?.second].filter((tensor) => tensor !== undefined));
-        moments.set(name, { first, second, step });
       }
     },
     async state() {
@@ -77,6 +88,23 @@ export function adamW(learningRate: number, options: AdamOptions & { weightDecay
   };
 }
 
+/** before * decay + what comes * share, kept, so that a tidy around the whole training step does not take it. */
+function moment(before: tf.Tensor | undefined, decay: number, comes: tf.Tensor, share: tf.Tensor | number): tf.Tensor {
+  return tf.tidy(() => {
+    const added = tf.mul(comes, share);
+    return tf.keep(before ? tf.add(tf.mul(before, decay), added) : added);
+  });
+}
+
+/** One change after the other, each result freed as soon as the next is there: parameters may be large. */
+function chain(start: tf.Tensor, ...changes: ((x: tf.Tensor) => tf.Tensor)[]): tf.Tensor {
+  return changes.reduce((x, change) => {
+    const changed = change(x);
+    x.dispose();
+    return changed;
+  }, start);
+}
+
 /** Adam without weight decay (Kingma and Ba 2015, algorithm 1), as `torch.optim.Adam`. */
 export function adam(learningRate: number, options: AdamOptions = {}): Optimizer {
   return adamW(learningRate, { ...options, weightDecay: 0 });
@@ -89,18 +117,23 @@ export function adam(learningRate: number, options: AdamOptions = {}): Optimizer
 export function fromTfjs(optimizer: tf.Optimizer): Optimizer {
   return {
     learningRate: (optimizer as unknown as { learningRate: number }).learningRate,
-    apply(parameters, grads, scale) {
+    apply(parameters, grads, scale, clip) {
       const scales = new Set([...grads.keys()].map(scale));
       if (scales.size > 1 || !scales.has(1))
         throw new DataError(
           'A tfjs optimizer has one fixed rate for all parameters. For schedules, warm-up or an encoder rate of its own use adamW(rate).',
         );
+      const given = (name: string) => {
+        const gradient = grads.get(name);
+        return gradient && clip ? tf.mul(gradient, clip) : gradient;
+      };
       const filled = [...parameters].map(([name, variable]) => ({
         name: variable.name,
-        tensor: grads.get(name) ?? tf.zerosLike(variable),
+        tensor: given(name) ?? tf.zerosLike(variable),
       }));
       optimizer.applyGradients(filled);
-      for (const [i, name] of [...parameters.keys()].entries()) if (!grads.has(name)) filled[i]!.tensor.dispose();
+      for (const [i, name] of [...parameters.keys()].entries())
+        if (clip || !grads.has(name)) filled[i]!.tensor.dispose();
     },
     async state() {
       const kept = new Map<string, tf.Tensor>();

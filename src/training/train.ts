@@ -9,8 +9,8 @@ import type { Dataset, Example } from '../data/types';
 import type { Store } from '../io/types';
 import { type CaptionBatch, captionBatch } from './captionBatch';
 import { type FeatureCache, featureReader, pixelsOf } from './features';
-import { addGradients, clipByGlobalNorm, clipByValue, type Gradients, gradients, type Parameters } from './gradients';
-import { crossEntropy, doublyStochastic } from './losses';
+import { addGradients, clipByValue, clipFactor, type Gradients, gradients, type Parameters } from './gradients';
+import { crossEntropy, doublyStochastic, linearCrossEntropy } from './losses';
 import { adamW, fromTfjs, type Optimizer } from './optimizers';
 import { cosine, type Schedule } from './schedules';
 import { readSnapshot, writeSnapshot } from './snapshot';
@@ -171,15 +171,21 @@ async function* steps(
       expectFinite('loss', losses.loss, step, epoch);
       const factor = schedule(step - 1, totalSteps);
       const encoderFactor = (fineTune?.learningRate ?? 0) / optimizer.learningRate;
+      const scale = (name: string) => (name.startsWith('encoder') ? encoderFactor * factor : factor);
       let gradientNorm: number | undefined;
       if (clip && 'norm' in clip) {
-        const { grads, norm } = clipByGlobalNorm(sum, clip.norm);
-        sum = grads;
-        gradientNorm = (await norm.data())[0]!;
-        norm.dispose();
-        expectFinite('norm of the gradients', gradientNorm, step, epoch);
-      } else if (clip) sum = clipByValue(sum, clip.value);
-      optimizer.apply(parameters, sum, (name) => (name.startsWith('encoder') ? encoderFactor * factor : factor));
+        const scalars = clipFactor(sum, clip.norm);
+        try {
+          gradientNorm = (await scalars.norm.data())[0]!;
+          expectFinite('norm of the gradients', gradientNorm, step, epoch);
+          optimizer.apply(parameters, sum, scale, scalars.factor);
+        } finally {
+          tf.dispose(scalars);
+        }
+      } else {
+        if (clip) sum = clipByValue(sum, clip.value);
+        optimizer.apply(parameters, sum, scale);
+      }
       yield {
         epoch,
         step,
@@ -276,7 +282,10 @@ function lossAndGradients(
     const seen = features ?? encoder.encode(pixelTensor(encoder, batch.pixels!));
     const tokens = tf.tensor2d(inputs, [rows, time], 'int32');
     const pass = decoder.teacherForced(tokens, decoder.remember(seen), { wanted: tf.tensor1d(wanted, 'int32'), drop });
-    const ce = crossEntropy(pass.logits, tf.tensor1d(targets, 'int32'), settings.labelSmoothing);
+    const said = tf.tensor1d(targets, 'int32');
+    const ce = pass.last
+      ? linearCrossEntropy(pass.last, said, settings.labelSmoothing)
+      : crossEntropy(pass.logits, said, settings.labelSmoothing);
     words = tf.keep(ce.clone());
     if (settings.doublyStochastic === 0 || !pass.weights) return tf.div<tf.Scalar>(ce, parts);
     const attention = doublyStochastic(pass.weights, tf.tensor2d(mask, [rows, time]));

@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type LinearParams, linear } from '../../src/core/linear';
 import { Random } from '../../src/core/random';
 import { selectBackend } from '../../src/node/backends';
 import { clipByGlobalNorm } from '../../src/training/gradients';
-import { crossEntropy, doublyStochastic } from '../../src/training/losses';
+import { crossEntropy, doublyStochastic, linearCrossEntropy } from '../../src/training/losses';
 import { expectClose, expectNoLeak } from '../helpers';
 import { golden, tensorOf } from './golden';
 
@@ -23,6 +24,54 @@ test.each(cases)('cross-entropy with label smoothing $labelSmoothing', ({ labelS
     });
   }),
 );
+
+describe('the loss of a linear layer, some rows at a time', () => {
+  // The golden logits are what the identity makes of them.
+  test.each(cases)('agrees with PyTorch, label smoothing $labelSmoothing', ({ labelSmoothing, loss, gradient }) =>
+    expectNoLeak(() => {
+      tf.tidy(() => {
+        const [, vocabSize] = logits.shape as [number, number];
+        const output = { weight: tf.eye(vocabSize), bias: tf.zeros<tf.Rank.R1>([vocabSize]) };
+        for (const chunk of [1, 2 * vocabSize + 1, 1000]) {
+          const { value, grad } = tf.valueAndGrad((hidden: tf.Tensor2D) =>
+            linearCrossEntropy({ hidden, output }, tf.tensor1d(targets, 'int32'), labelSmoothing, chunk),
+          )(tensorOf<tf.Rank.R2>(logits));
+          expectClose(value, loss.values, 1e-6);
+          expectClose(grad, gradient.values, 1e-7);
+        }
+      });
+    }),
+  );
+
+  test.each([1, 11, 1000])(
+    'has the gradients of the layer and of the cross-entropy after it, %i numbers at once',
+    (chunk) =>
+      expectNoLeak(() => {
+        tf.tidy(() => {
+          const random = new Random(3);
+          const draw = (name: string, shape: number[]) =>
+            tf.tensor(random.fork(name).normal(tf.util.sizeFromShape(shape)), shape);
+          const inputs = [draw('hidden', [5, 3]), draw('weight', [3, 4]), draw('bias', [4])];
+          const wanted = tf.tensor1d([3, 0, 2, 2, 1], 'int32');
+          const inParts = (hidden: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) => {
+            const output = { weight, bias } as LinearParams;
+            return tf.mul(linearCrossEntropy({ hidden: hidden as tf.Tensor2D, output }, wanted, 0.1, chunk), 2);
+          };
+          const whole = (hidden: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) => {
+            const output = { weight, bias } as LinearParams;
+            return tf.mul(crossEntropy(linear(output, hidden as tf.Tensor2D), wanted, 0.1), 2);
+          };
+          const [found, expected] = [inParts, whole].map((loss) => tf.valueAndGrads(loss)(inputs)) as [
+            ReturnType<ReturnType<typeof tf.valueAndGrads>>,
+            ReturnType<ReturnType<typeof tf.valueAndGrads>>,
+          ];
+          expectClose(found.value, expected.value, 1e-6);
+          expectClose(inParts(inputs[0]!, inputs[1]!, inputs[2]!), expected.value, 1e-6);
+          for (const [i, gradient] of found.grads.entries()) expectClose(gradient, expected.grads[i]!, 1e-6);
+        });
+      }),
+  );
+});
 
 test('the gradient of the cross-entropy is scaled by what comes from above', () => {
   tf.tidy(() => {

@@ -64,6 +64,28 @@ test('the state of AdamW carries over to another one, bit for bit', () =>
     tf.dispose([...whole.values(), ...broken.values()]);
   }));
 
+test.each([
+  ['adamW', () => adamW(0.05)],
+  ['rmsprop of tfjs', () => fromTfjs(tf.train.rmsprop(0.05))],
+])('%s scales gradients by the clip as if they came scaled', (_, make) =>
+  expectNoLeak(() => {
+    const { initial, steps } = golden.adamW[0]!;
+    const [scaled, given] = [parametersIn(initial), parametersIn(initial)];
+    const [first, second] = [make(), make()] as [Optimizer, Optimizer];
+    const clip = tf.scalar(0.3);
+    for (const { gradients } of steps) {
+      const grads = gradientsIn(gradients);
+      const smaller: Gradients = new Map([...grads].map(([name, x]) => [name, tf.mul(x, clip)]));
+      first.apply(given, grads, () => 1, clip);
+      second.apply(scaled, smaller, () => 1);
+      tf.dispose([...grads.values(), ...smaller.values()]);
+    }
+    for (const [name, parameter] of given) expectClose(parameter, scaled.get(name)!, TOLERANCE);
+    for (const each of [first, second]) each.dispose();
+    tf.dispose([clip, ...scaled.values(), ...given.values()]);
+  }),
+);
+
 test('AdamW refuses a state that lacks moments', async () => {
   const state = new Map([['a#step', tf.scalar(1)]]);
   await expect(adamW(1e-3).restore(state)).rejects.toThrow("The optimizer's state lacks the moments of a.");
