@@ -1,5 +1,5 @@
-/** What computes: native TensorFlow on GPU or CPU (Node), the GPU of a browser, WebAssembly, or plain JavaScript. */
-export type BackendName = 'tfjs-node-gpu' | 'tfjs-node' | 'webgl' | 'wasm' | 'cpu';
+/** What computes: native TensorFlow on GPU or CPU (Node), native onnxruntime (Node), the GPU of a browser, WebAssembly, or plain JavaScript. */
+export type BackendName = 'tfjs-node-gpu' | 'tfjs-node' | 'onnxruntime' | 'webgl' | 'wasm' | 'cpu';
 
 export type SelectBackendOptions = {
   /** Take this one, or the first of these that works, and fail if none does. Default: the fastest that works. */
@@ -9,7 +9,7 @@ export type SelectBackendOptions = {
    * of each file by name. In Node they are found by themselves.
    */
   wasmPaths?: string | Record<string, string>;
-  /** Most threads for wasm. Default: one per processor. */
+  /** Most threads for onnxruntime and wasm. Default: one per processor. */
   threads?: number;
 };
 

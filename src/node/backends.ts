@@ -5,11 +5,12 @@ import { chooseBackend, cpu, setBackend } from '../backends/chooseBackend';
 import type { BackendDescription, Candidate, SelectBackendOptions } from '../backends/types';
 import { type WasmPackage, wasmCandidate } from '../backends/wasm/candidate';
 import { expectWhole } from '../core/errors';
+import { onnxruntimeCandidate } from './onnxruntime/candidate';
 import { threadedWasm } from './wasmThreads';
 
 /**
- * Makes the fastest backend that works here the current one of tfjs: tfjs-node-gpu, tfjs-node, wasm or cpu. Each is
- * proven on a small product and its gradient before it is taken. The native ones are taken where they are installed.
+ * Makes the fastest backend that works here the current one of tfjs: tfjs-node-gpu, tfjs-node, onnxruntime, wasm or
+ * cpu. Each is proven on a small product and its gradient before it is taken. The native ones are taken where they are installed.
  *
  * @returns which one was taken, and why those before it were not
  * @throws Error with the reasons if none of those in `prefer` works
@@ -17,8 +18,8 @@ import { threadedWasm } from './wasmThreads';
 export async function selectBackend(options: SelectBackendOptions = {}): Promise<BackendDescription> {
   const { threads = availableParallelism() } = options;
   expectWhole('threads', threads, 1);
-  const candidates = [native('tfjs-node-gpu'), native('tfjs-node'), wasm, cpu];
-  if (threads > 1) candidates.splice(2, 0, wasmWithThreads(threads));
+  const candidates = [native('tfjs-node-gpu'), native('tfjs-node'), onnxruntimeCandidate(threads), wasm, cpu];
+  if (threads > 1) candidates.splice(3, 0, wasmWithThreads(threads));
   return chooseBackend(candidates, options);
 }
 

@@ -25,6 +25,16 @@ async function find(
   }
 }
 
+/** The same captions; native engines sum in another order where rows are more, so that numbers differ in the last digits. */
+function expectSame(actual: readonly Hypothesis[][], expected: readonly Hypothesis[][]): void {
+  const exact = (found: readonly Hypothesis[][]) =>
+    found.map((each) => each.map(({ tokens, finished }) => ({ tokens, finished })));
+  expect(exact(actual)).toEqual(exact(expected));
+  const numbers = (found: readonly Hypothesis[][]) =>
+    found.flat().flatMap(({ score, logProbs, weights }) => [score, ...logProbs, ...(weights?.flat() ?? [])]);
+  expectClose(numbers(actual), numbers(expected), 1e-5);
+}
+
 const boosted = (logits: readonly number[], ends: readonly number[]) =>
   logits.map((logit, token) => Math.fround(ends.includes(token) ? logit + 2 : logit));
 
@@ -146,7 +156,7 @@ describe.each(strategies)('%s', (_, search) => {
     const together = await find(search, model, seeds, { maxLength: 9, attention: true });
     for (const [picture, seed] of seeds.entries()) {
       const [alone] = await find(search, model, [seed], { maxLength: 9, attention: true });
-      expect(together[picture]).toEqual(alone);
+      expectSame([together[picture]!], [alone!]);
     }
   });
 
@@ -276,7 +286,7 @@ test('rows keep to their pictures when one picture loses what another gains', as
     const seeds = [seed, seed + 1];
     const together = await find(search, model, seeds, { endId: [2, 3] });
     const alone = await Promise.all(seeds.map((each) => find(search, model, [each], { endId: [2, 3] })));
-    expect(together).toEqual(alone.flat());
+    expectSame(together, alone.flat());
   }
 });
 

@@ -1,0 +1,75 @@
+import * as tf from '@tensorflow/tfjs';
+import { type Deferrals, Deferred } from '../deferred';
+import { attributesOf, type ConvAttributes, fits, infoOf, isPlain, type Shape4 } from './convParts';
+import { isFloat } from './graphs';
+import type { Call, Kernel } from './types';
+
+/**
+ * Convolutions and the additions and bends after them, are put off until somebody asks for numbers:
+ * whole stretches of a network then run as one graph, in which onnxruntime folds biases and activations into the
+ * convolutions and keeps channels in the order that suits the processor. Not while gradients are taped, whose way back
+ * asks for every intermediate result.
+ */
+export function deferring(deferrals: Deferrals): Record<string, Kernel> {
+  const { engine } = deferrals;
+  const { backend } = engine;
+  const taped = () => tf.engine().state.gradientDepth > 0;
+  const pending = (x: tf.TensorInfo) => backend.deferred(x.dataId);
+  const source = (x: tf.TensorInfo) => pending(x) ?? { values: engine.values(x), shape: x.shape };
+
+  const convolution =
+    (depthwise: boolean): Kernel =>
+    ({ inputs: { x, filter }, attrs }: Call<Record<'x' | 'filter', tf.TensorInfo>, ConvAttributes>) => {
+      if (taped() || x.shape.length !== 4 || x.shape.includes(0)) return undefined;
+      if (!isFloat(x) || !isPlain(engine, attrs, filter) || !(pending(x) || engine.holds(x))) return undefined;
+      const info = infoOf(x.shape, filter.shape, attrs, depthwise);
+      if (!fits(info) || (!depthwise && x.shape[3] !== filter.shape[2])) return undefined;
+      const [height, width, inputs, outputs] = filter.shape as Shape4;
+      const values = engine.values(filter);
+      // [height, width, in, out] -> [out, in, height, width]; depthwise -> [in * out, 1, height, width]
+      const [major, minor] = depthwise ? [inputs * outputs, 1] : [outputs, inputs];
+      const make = () => {
+        const turned = new Float32Array(values.length);
+        for (let place = 0; place < height * width; place++)
+          for (let i = 0; i < minor; i++)
+            for (let o = 0; o < major; o++)
+              turned[(o * minor + i) * height * width + place] = values[(place * minor + i) * major + o]!;
+        return { type: 'float32' as const, shape: [major, minor, height, width], values: turned };
+      };
+      const attributes = { ...attributesOf(info), group: depthwise ? inputs : 1 };
+      const weights = [{ dataId: filter.dataId, values, make }];
+      return backend.defer(
+        new Deferred(backend, info.outShape, { op: 'Conv', attributes, sources: [source(x)], weights }),
+      );
+    };
+
+  /** A bias for every channel, or another tensor of the same shape. */
+  const add: Kernel = ({ inputs: { a, b } }: Call<Record<'a' | 'b', tf.TensorInfo>>) => {
+    if (taped() || !isFloat(a) || !isFloat(b)) return undefined;
+    if ((pending(a) || pending(b)) && tf.util.arraysEqual(a.shape, b.shape))
+      return backend.defer(new Deferred(backend, a.shape, { op: 'Add', sources: [source(a), source(b)], weights: [] }));
+    const [map, bias] = pending(a) ? [a, b] : [b, a];
+    if (!pending(map) || pending(bias) || bias.shape.length !== 1 || bias.shape[0] !== map.shape[3]) return undefined;
+    const values = engine.values(bias);
+    const make = () => ({ type: 'float32' as const, shape: [1, values.length, 1, 1], values });
+    const weights = [{ dataId: bias.dataId, values, make }];
+    return backend.defer(new Deferred(backend, map.shape, { op: 'Add', sources: [pending(map)!], weights }));
+  };
+
+  const relu: Kernel = ({ inputs: { x } }: Call<{ x: tf.TensorInfo }>) => {
+    const before = taped() ? undefined : pending(x);
+    return before && backend.defer(new Deferred(backend, x.shape, { op: 'Relu', sources: [before], weights: [] }));
+  };
+
+  const bounds = [0, 6].map((bound) => {
+    const values = Float32Array.of(bound);
+    return { values, make: () => ({ type: 'float32' as const, shape: [], values }) };
+  });
+
+  const relu6: Kernel = ({ inputs: { x } }: Call<{ x: tf.TensorInfo }>) => {
+    const before = taped() ? undefined : pending(x);
+    return before && backend.defer(new Deferred(backend, x.shape, { op: 'Clip', sources: [before], weights: bounds }));
+  };
+
+  return { Add: add, Conv2D: convolution(false), DepthwiseConv2dNative: convolution(true), Relu: relu, Relu6: relu6 };
+}
