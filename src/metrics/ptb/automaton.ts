@@ -18,7 +18,7 @@ type Part = { first: number[]; last: number[]; optional: boolean };
 type Build = () => Part;
 
 const NOTHING: Part = { first: [], last: [], optional: true };
-const CHARACTER = /\[(?:\\.|[^\]\\])*\]|\\(?:u[0-9a-f]{4}|p\{\w+\}|.)|[^()|*+?{}[\]\\]/y;
+const CHARACTER = /\[(?:\\.|[^\]\\])*\]|\\(?:u[0-9a-f]{4}|p\{\w+\}|[tn\W])|[^()|*+?{}[\]\\^$]/y;
 const REPETITION = /(?:([*+?])|\{(\d+)(?:(,)(\d*))?\})\??/y;
 
 /**
