@@ -29,15 +29,15 @@ const CHUNK = 2 ** 23;
  * `crossEntropy` of `linear(output, hidden)` without the logits of all words ever being in memory: they are computed for
  * some rows at a time, and their gradient is at once turned into that of the output layer and of what it reads.
  *
- * @param hidden - [n, hiddenSize]
- * @param output - [hiddenSize -> vocabSize]
+ * @param last - hidden [n, hiddenSize], and the output layer [hiddenSize -> vocabSize]
  */
 export function linearCrossEntropy(
-  { hidden, output }: { hidden: tf.Tensor2D; output: LinearParams },
+  last: { hidden: tf.Tensor2D; output: LinearParams },
   targets: tf.Tensor1D,
   labelSmoothing = 0,
   chunk = CHUNK,
 ): tf.Scalar {
+  const { hidden, output } = last;
   const [n, hiddenSize] = hidden.shape;
   const height = Math.max(1, Math.floor(chunk / output.bias.shape[0]));
   type Inputs = { hidden: tf.Tensor2D; output: LinearParams };
