@@ -21,7 +21,12 @@ export { batched, type Source, shuffled } from './data/streams';
 export type { Tokenizer } from './data/tokenizer';
 export type { CaptionData, Dataset, Example, Image, PixelImage, Problem, Split } from './data/types';
 export { type Vocabulary, WordTokenizer, type WordTokenizerOptions } from './data/wordTokenizer';
-export type { AttentionLSTMConfig, AttentionLSTMParams, AttentionLSTMState } from './decoders/attentionLSTM';
+export type {
+  AttentionLSTMConfig,
+  AttentionLSTMParams,
+  AttentionLSTMState,
+  TeacherForcedOptions,
+} from './decoders/attentionLSTM';
 export { AttentionLSTMDecoder } from './decoders/attentionLSTM';
 export { attentionLSTMStateDict, deepOutputStateDict } from './decoders/attentionLSTMNames';
 export { type BeamOptions, beam } from './decoders/search/beam';

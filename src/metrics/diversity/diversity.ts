@@ -15,8 +15,7 @@ export type DiversityOptions = {
   documentFrequencies?: DocumentFrequencies;
 };
 
-type Order = 1 | 2 | 3 | 4;
-export type DiversityName = 'Self-CIDEr' | 'LSA' | `mBLEU-${Order}` | `Distinct-${Order}` | `Div-${Order}`;
+export type DiversityName = 'Self-CIDEr' | 'LSA' | `${'mBLEU' | 'Distinct' | 'Div'}-${1 | 2 | 3 | 4}`;
 export type DiversityScores = Scores<DiversityName>;
 
 /**

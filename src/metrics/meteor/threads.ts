@@ -22,13 +22,13 @@ export type MeteorThreads = {
 
 /** Node's own, without an import that would stand in a bundler's way; undefined in a browser and before Node 20.16. */
 export function workerThreads() {
-  return globalThis.process?.getBuiltinModule?.('node:worker_threads');
+  return globalThis.process?.getBuiltinModule?.('worker_threads');
 }
 
 /** How many threads pay for a corpus: METEOR beside the other metrics from the first on, then one more for each 10,000. */
 export function threadsFor(captions: number): number {
   if (captions < FEWEST || !workerThreads()) return 0;
-  const processors = globalThis.process.getBuiltinModule('node:os').availableParallelism();
+  const processors = globalThis.process.getBuiltinModule('os').availableParallelism();
   return Math.min(processors - 1, Math.ceil(captions / CAPTIONS_PER_THREAD));
 }
 
