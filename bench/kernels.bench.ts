@@ -5,10 +5,10 @@
  *
  * Prints the least of several times per kernel, in milliseconds: the rest is what else the machine was doing.
  */
-import { cpus } from 'node:os';
 import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { repairWasm } from '../src/backends/wasm/repair';
+import { machine } from './table';
 
 const random = (...shape: number[]) => tf.randomUniform(shape, -1, 1, 'float32', 7);
 
@@ -90,8 +90,7 @@ function measure({ inputs, run }: Kernel, times = 7): number | undefined {
 }
 
 await tf.setBackend('wasm');
-const { model } = cpus()[0]!;
-console.log(`${model.trim()}, ${cpus().length} processors; Node ${process.versions.node}`);
+console.log(machine());
 console.log(`wasm with one thread, TensorFlow.js ${tf.version.tfjs}\n`);
 
 const measured = kernels();

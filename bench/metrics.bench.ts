@@ -10,12 +10,12 @@
  * in a virtual environment that is made in .cache/; it needs Java.
  */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { VERSION } from '../src/version';
+import { pythonWith } from './processes';
+import { machine, table } from './table';
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, '..');
@@ -39,17 +39,6 @@ async function prepare(images: number): Promise<number> {
     .map(([id, [candidate, ...references]]) => ({ id, candidate, references }));
   await writeFile(join(folder, 'captions.json'), JSON.stringify(items));
   return items.length;
-}
-
-async function pythonWithReference(): Promise<string> {
-  if (process.env.BENCH_PYTHON) return process.env.BENCH_PYTHON;
-  const environment = join(root, '.cache', 'metrics-bench-venv');
-  const python = join(environment, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
-  if (existsSync(python)) return python;
-  process.stderr.write('Installing pycocoevalcap for the comparison (BENCH_PYTHON names a Python that has it)\n');
-  await run('python3', ['-m', 'venv', environment]);
-  await run(python, ['-m', 'pip', 'install', '--quiet', 'pycocoevalcap==1.2']);
-  return python;
 }
 
 /** The fastest of several runs. */
@@ -81,12 +70,10 @@ async function expectSameTokens(): Promise<void> {
 
 const { values } = parseArgs({ options: { images: { type: 'string', default: '5000' }, json: { type: 'string' } } });
 const images = await prepare(Number(values.images));
-const python = await pythonWithReference();
+const python = await pythonWith(['pycocoevalcap==1.2'], 'metrics-bench-venv');
 const { stderr: java } = await run('java', ['-version']);
-const machine = `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB`;
-const versions = `tfjs-captioning ${VERSION}, Node ${process.version}; pycocoevalcap 1.2, ${(await run(python, ['--version'])).stdout.trim()}, ${java.split('\n')[0]}`;
-console.log(`${machine}\n${versions}\n${images} pictures, the fastest of ${RUNS} cold runs\n`);
-console.log('stage      here s  pycocoevalcap s   ratio  here MiB  pycocoevalcap MiB');
+const versions = `tfjs-captioning ${VERSION}; pycocoevalcap 1.2, ${(await run(python, ['--version'])).stdout.trim()}, ${java.split('\n')[0]}`;
+console.log(`${machine()}\n${versions}\n${images} pictures, the fastest of ${RUNS} cold runs\n`);
 const rows = [];
 for (const stage of STAGES) {
   const theirs = await timed(python, [join(root, 'bench/metrics_reference.py'), stage, folder]);
@@ -95,11 +82,19 @@ for (const stage of STAGES) {
   expectAgreement(ours, theirs);
   const ratio = theirs.seconds / ours.seconds;
   rows.push({ stage, ours, theirs, ratio });
-  const cells = [ours.seconds.toFixed(2), theirs.seconds.toFixed(2), ratio.toFixed(1)];
-  const memory = [ours.peakMebibytes.toFixed(0), theirs.peakMebibytes.toFixed(0)];
-  console.log(
-    `${stage.padEnd(9)}${cells[0]!.padStart(8)}${cells[1]!.padStart(17)}${cells[2]!.padStart(8)}${memory[0]!.padStart(10)}${memory[1]!.padStart(19)}`,
-  );
+  process.stderr.write(`${stage}\n`);
 }
+const cells = rows.map(({ stage, ours, theirs, ratio }) => [
+  stage,
+  ours.seconds.toFixed(2),
+  theirs.seconds.toFixed(2),
+  ratio.toFixed(1),
+  ours.peakMebibytes.toFixed(0),
+  theirs.peakMebibytes.toFixed(0),
+]);
+console.log(table(['stage', 'here s', 'pycocoevalcap s', 'ratio', 'here MiB', 'pycocoevalcap MiB'], cells));
 if (values.json)
-  await writeFile(values.json, `${JSON.stringify({ machine, versions, images, runs: RUNS, rows }, null, 2)}\n`);
+  await writeFile(
+    values.json,
+    `${JSON.stringify({ machine: machine(), versions, images, runs: RUNS, rows }, null, 2)}\n`,
+  );

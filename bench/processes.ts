@@ -89,22 +89,28 @@ export class EngineProcess {
 export async function startEngine(engine: string, folder: string): Promise<EngineProcess> {
   if (engine === 'pytorch') {
     const script = join(root, 'bench/pytorch/engine.py');
-    return new EngineProcess(await pythonWithTorch(), [script, folder, `${availableParallelism()}`]);
+    return new EngineProcess(await pythonWith(['torch', 'numpy'], 'bench-venv'), [
+      script,
+      folder,
+      `${availableParallelism()}`,
+    ]);
   }
   return new EngineProcess(process.execPath, ['--import', 'tsx', join(root, 'bench/engine.ts'), engine, folder]);
 }
 
-/** BENCH_PYTHON, else that of a virtual environment in .cache/, which is made when it is needed for the first time. */
-async function pythonWithTorch(): Promise<string> {
+/** BENCH_PYTHON, else that of a virtual environment with the packages in .cache/, made when it is first needed. */
+export async function pythonWith(packages: readonly string[], folder: string): Promise<string> {
   if (process.env.BENCH_PYTHON) return process.env.BENCH_PYTHON;
-  const environment = join(root, '.cache', 'bench-venv');
+  const environment = join(root, '.cache', folder);
   const python = join(environment, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
   const ready = join(environment, 'ready');
   if (existsSync(ready)) return python;
   const run = promisify(execFile);
-  process.stderr.write('Installing PyTorch for the comparison (minutes; BENCH_PYTHON names a Python that has it)\n');
+  process.stderr.write(
+    `Installing ${packages.join(' and ')} for the comparison (BENCH_PYTHON names a Python that has it)\n`,
+  );
   await run('python3', ['-m', 'venv', environment]);
-  await run(python, ['-m', 'pip', 'install', '--quiet', 'torch', 'numpy']);
+  await run(python, ['-m', 'pip', 'install', '--quiet', ...packages]);
   await writeFile(ready, '');
   return python;
 }

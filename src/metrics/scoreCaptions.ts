@@ -5,7 +5,7 @@ import type { DocumentFrequencies } from './documentFrequencies';
 import { ScoringError } from './errors';
 import { meteor, meteorScores } from './meteor';
 import { loadMeteorData, type MeteorData, meteorDataInstalled } from './meteor/data';
-import { type MeteorThreads, startMeteorThreads, threadsFor } from './meteor/threads';
+import { type MeteorThreads, startMeteorThreads, threadsFor, workerThreads } from './meteor/threads';
 import type { Metric, Scores, Tokens } from './metric';
 import { rougeL } from './rougeL';
 import { tokenizeLine } from './tokenizeCaption';
@@ -185,6 +185,10 @@ function meteorThreads(captions: number, options: ScoreOptions): MeteorThreads |
   if (count > 0 && (meteorData || !paraphrases))
     throw new ScoringError(
       "Threads load METEOR's data for themselves, with its paraphrases: leave out `meteorData` and `paraphrases`, or `threads`.",
+    );
+  if (count > 0 && !workerThreads())
+    throw new ScoringError(
+      '`threads` needs the worker threads of Node 20.16 or later, which are not here. Leave it out; in a browser, call scoreCaptions in a worker.',
     );
   return count > 0 ? startMeteorThreads(count, signal) : undefined;
 }

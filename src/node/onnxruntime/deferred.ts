@@ -1,7 +1,15 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { OnnxBackend } from './backend';
 import type { Engine, NamedGraph } from './engine';
-import type { Attribute, Constant, Graph, Node } from './model';
+import {
+  type Attribute,
+  CHANNELS_FIRST,
+  CHANNELS_LAST,
+  type Constant,
+  type Graph,
+  type Node,
+  transposed,
+} from './model';
 
 /** What a deferred operation reads: another one, or a tensor's numbers, [batch, height, width, channels]. */
 type Source = Deferred | { values: Float32Array; shape: readonly number[] };
@@ -122,12 +130,6 @@ function listed(last: Deferred) {
 /** Channels come first inside of the graph, and last outside of it. */
 function graphOf(steps: readonly Deferred[], inputs: readonly Input[], nameOf: (source: Source) => string): Graph {
   const inside = (source: Source) => (source instanceof Deferred ? nameOf(source) : `${nameOf(source)} first`);
-  const turn = (input: string, output: string, perm: number[]): Node => ({
-    op: 'Transpose',
-    inputs: [input],
-    outputs: [output],
-    attributes: { perm },
-  });
   const constants: Record<string, Constant> = {};
   const nodes = steps.map((step): Node => {
     const { op, attributes = {}, sources, weights } = step.operation;
@@ -140,9 +142,9 @@ function graphOf(steps: readonly Deferred[], inputs: readonly Input[], nameOf: (
   });
   return {
     nodes: [
-      ...inputs.map((input) => turn(nameOf(input), inside(input), [0, 3, 1, 2])),
+      ...inputs.map((input) => transposed(nameOf(input), inside(input), CHANNELS_FIRST)),
       ...nodes,
-      turn(nameOf(steps.at(-1)!), 'y', [0, 2, 3, 1]),
+      transposed(nameOf(steps.at(-1)!), 'y', CHANNELS_LAST),
     ],
     inputs: Object.fromEntries(inputs.map((input) => [nameOf(input), 'float32'])),
     outputs: { y: 'float32' },

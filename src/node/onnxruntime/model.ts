@@ -26,6 +26,18 @@ export type Graph = {
   constants?: Record<string, Constant>;
 };
 
+/** A node that turns the axes of a tensor. */
+export const transposed = (input: string, output: string, perm: readonly number[]): Node => ({
+  op: 'Transpose',
+  inputs: [input],
+  outputs: [output],
+  attributes: { perm },
+});
+
+/** Of pictures: [batch, height, width, channels] -> [batch, channels, height, width], and back. */
+export const CHANNELS_FIRST = [0, 3, 1, 2];
+export const CHANNELS_LAST = [0, 2, 3, 1];
+
 /** Of the operators that are used, the newest definitions that onnxruntime 1.17 knows. */
 const OPSET = 18;
 const IR_VERSION = 8;

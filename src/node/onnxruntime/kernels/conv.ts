@@ -1,8 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
+import { CHANNELS_FIRST, CHANNELS_LAST } from '../model';
 import {
   attributesOf,
-  CHANNELS_FIRST,
-  CHANNELS_LAST,
   type ConvAttributes,
   DEPTHWISE_FILTER,
   FILTER,

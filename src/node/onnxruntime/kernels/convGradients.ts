@@ -1,9 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Graph } from '../model';
+import { CHANNELS_FIRST, CHANNELS_LAST, type Graph, transposed } from '../model';
 import {
   attributesOf,
-  CHANNELS_FIRST,
-  CHANNELS_LAST,
   type ConvAttributes,
   type ConvInfo,
   DEPTHWISE_FILTER,
@@ -124,15 +122,15 @@ const depthwiseBackpropFilter: Kernel = (call: Call<Record<'x' | 'dy', tf.Tensor
   const whole = (values: number[]) => ({ type: 'int64' as const, shape: [values.length], values });
   const build = (): Graph => ({
     nodes: [
-      { op: 'Transpose', inputs: ['x'], outputs: ['xFirst'], attributes: { perm: CHANNELS_FIRST } },
-      { op: 'Transpose', inputs: ['dy'], outputs: ['dyFirst'], attributes: { perm: CHANNELS_FIRST } },
+      transposed('x', 'xFirst', CHANNELS_FIRST),
+      transposed('dy', 'dyFirst', CHANNELS_FIRST),
       { op: 'Reshape', inputs: ['xFirst', 'groups'], outputs: ['xGroups'] },
       { op: 'Reshape', inputs: ['dyFirst', 'filters'], outputs: ['dyFilters'] },
       { op: 'Conv', inputs: ['xGroups', 'dyFilters'], outputs: ['all'], attributes },
       { op: 'Slice', inputs: ['all', 'zeros', 'ends', 'axes'], outputs: ['near'] },
       { op: 'Reshape', inputs: ['near', 'pictures'], outputs: ['byPicture'] },
       { op: 'ReduceSum', inputs: ['byPicture', 'first'], outputs: ['sum'], attributes: { keepdims: 0 } },
-      { op: 'Transpose', inputs: ['sum'], outputs: ['y'], attributes: { perm: [1, 2, 0] } },
+      transposed('sum', 'y', [1, 2, 0]),
     ],
     inputs: { x: 'float32', dy: 'float32' },
     outputs: { y: 'float32' },

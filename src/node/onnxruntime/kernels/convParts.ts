@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import type { Graph, Node } from '../model';
+import { type Graph, type Node, transposed } from '../model';
 import { isFloat } from './graphs';
 import { matMul } from './matMul';
 import type { Call } from './types';
@@ -34,15 +34,6 @@ export function attributesOf({ padInfo, strideHeight, strideWidth, dilationHeigh
   };
 }
 
-const transposed = (input: string, output: string, perm: number[]): Node => ({
-  op: 'Transpose',
-  inputs: [input],
-  outputs: [output],
-  attributes: { perm },
-});
-
-export const CHANNELS_FIRST = [0, 3, 1, 2];
-export const CHANNELS_LAST = [0, 2, 3, 1];
 /** [height, width, in, out] -> [out, in, height, width] */
 export const FILTER = [3, 2, 0, 1];
 /** Of a depthwise filter, [height, width, channels, multiplier]; the outputs of a channel lie together. */

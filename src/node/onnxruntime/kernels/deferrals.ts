@@ -5,7 +5,7 @@ import { isFloat } from './graphs';
 import type { Call, Kernel } from './types';
 
 /**
- * Convolutions and the additions and bends after them, are put off until somebody asks for numbers:
+ * Convolutions, and the additions and bends after them, are put off until somebody asks for numbers:
  * whole stretches of a network then run as one graph, in which onnxruntime folds biases and activations into the
  * convolutions and keeps channels in the order that suits the processor. Not while gradients are taped, whose way back
  * asks for every intermediate result.
