@@ -14,7 +14,7 @@ import {
   writeSafetensors,
 } from '../../src/io/safetensors';
 
-const folder = join(import.meta.dirname, '../goldens/checkpoint_formats');
+const folder = join(import.meta.dirname, '../goldens/models/checkpoint_formats');
 const goldenBytes = new Uint8Array(readFileSync(join(folder, 'dtypes.safetensors')));
 type Golden = { dtype: string; shape: number[]; values: (number | boolean | string)[] };
 const golden: Record<string, Golden> = JSON.parse(readFileSync(join(folder, 'golden.json'), 'utf8')).results.dtypes;

@@ -56,7 +56,7 @@ function tableDecoder(table: tf.Tensor3D, promptLength: number): Decoder<{ lengt
   };
 }
 
-const committed = join(import.meta.dirname, '../../goldens/beam_table');
+const committed = join(import.meta.dirname, '../../goldens/models/beam_table');
 const models = process.env.GOLDEN_MODELS ?? join(import.meta.dirname, '../../../../shared/goldens/models');
 
 describe.each([committed, join(models, 'beam_table')])('as transformers generates: %s', (folder) => {
