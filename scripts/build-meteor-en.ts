@@ -12,7 +12,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { constants, crc32, deflateRawSync, gunzipSync, gzipSync } from 'node:zlib';
 import type { ParaphraseTable } from '../src/metrics/meteor/paraphrases';
 import { PARAPHRASES_MAGIC, readParaphrases } from '../src/metrics/meteor/readParaphrases';
 
@@ -38,15 +38,31 @@ type Entry = [phrase: string, paraphrase: string];
 
 const entries = readEntries(join(source, 'meteor/data/paraphrase-en.gz'));
 if (!values.check) {
-  for (const [name, path] of Object.entries(TEXTS)) write(name, member(path));
-  write(PARAPHRASES, encode(entries));
+  for (const [name, path] of Object.entries(TEXTS)) write(name, gzipSync(member(path), { level: 9, memLevel: 9 }));
+  const { ordered, scattered } = encode(entries);
+  write(PARAPHRASES, gzipHalf(ordered, scattered));
 }
 prove();
 
-function write(name: string, bytes: Uint8Array): void {
-  const packed = gzipSync(bytes, { level: 9, memLevel: 9 });
+function write(name: string, packed: Uint8Array): void {
   writeFileSync(join(target, name), packed);
-  console.log(`${name}: ${bytes.length} bytes, ${packed.length} packed`);
+  console.log(`${name}: ${gunzipSync(packed).length} bytes, ${packed.length} packed`);
+}
+
+/**
+ * One gzip file (RFC 1952) of both, of which only the first is compressed: the second would hardly shrink, and to unpack it
+ * would take most of the time.
+ */
+function gzipHalf(compressed: Uint8Array, stored: Uint8Array): Uint8Array {
+  const trailer = Buffer.alloc(8);
+  trailer.writeUInt32LE(crc32(stored, crc32(compressed)), 0);
+  trailer.writeUInt32LE(compressed.length + stored.length, 4);
+  return Buffer.concat([
+    Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 255]), // deflate, no name, no time, slowest, unknown system
+    deflateRawSync(compressed, { level: 9, memLevel: 9, finishFlush: constants.Z_SYNC_FLUSH }),
+    deflateRawSync(stored, { level: 0 }),
+    trailer,
+  ]);
 }
 
 /** The file holds three lines per entry: a probability, which METEOR 1.5 skips and so do we, the phrase and its paraphrase. */
@@ -65,8 +81,8 @@ function readEntries(path: string): Entry[] {
 
 type Node = { children: Map<number, Node>; number: number; paraphrases: Node[] };
 
-/** The form that `readParaphrases` describes. */
-function encode(entries: readonly Entry[]): Uint8Array {
+/** The form that `readParaphrases` describes, its last two parts by themselves. */
+function encode(entries: readonly Entry[]): { ordered: Uint8Array; scattered: Uint8Array } {
   const words = [...new Set(entries.flat().flatMap((phrase) => phrase.split(' ')))].sort(byCodePoints);
   const numbers = new Map(words.map((word, number) => [word, number]));
   const node = (): Node => ({ children: new Map(), number: 0, paraphrases: [] });
@@ -81,26 +97,28 @@ function encode(entries: readonly Entry[]): Uint8Array {
   for (const [phrase, paraphrase] of entries) find(phrase).paraphrases.push(find(paraphrase));
 
   const childCounts: number[] = [];
-  const lastWords: number[] = [];
+  const lastWords = [0];
   const nodes = [root];
   for (const parent of nodes) {
     const children = [...parent.children].sort(([a], [b]) => a - b);
     childCounts.push(children.length);
-    lastWords.push(...differences(children.map(([word]) => word)));
-    for (const [, child] of children) child.number = nodes.push(child) - 1;
+    for (const [word, child] of children) {
+      lastWords.push(word);
+      child.number = nodes.push(child) - 1;
+    }
   }
   const phrases = nodes.filter(({ paraphrases }) => paraphrases.length > 0);
   const listNodes = phrases.map(({ number }, i) => number - (phrases[i - 1]?.number ?? 0));
-  const listSizes = phrases.map(({ paraphrases }) => paraphrases.length);
-  const lists = phrases.flatMap(({ paraphrases }) =>
-    differences(paraphrases.map(({ number }) => number).sort((a, b) => a - b)),
+  const lists = phrases.map(({ paraphrases }) =>
+    leb128(differences(paraphrases.map(({ number }) => number).sort((a, b) => a - b))),
   );
   const text = Buffer.from(words.join('\n'));
-  return Buffer.concat([
+  const ordered = Buffer.concat([
     Buffer.from(PARAPHRASES_MAGIC),
-    ...[leb128([text.length]), text, leb128([nodes.length, phrases.length, lists.length])],
-    ...[childCounts, lastWords, listNodes, listSizes, lists].map(leb128),
+    ...[leb128([text.length]), text, leb128([nodes.length, phrases.length])],
+    ...[childCounts, listNodes, lists.map(({ length }) => length)].map(leb128),
   ]);
+  return { ordered, scattered: Buffer.concat([twoBytes(lastWords), ...lists]) };
 }
 
 function byCodePoints(a: string, b: string): number {
@@ -122,8 +140,14 @@ function leb128(numbers: readonly number[]): Uint8Array {
   return bytes.slice(0, at);
 }
 
+/** The lower byte first. */
+function twoBytes(numbers: readonly number[]): Uint8Array {
+  return Uint8Array.from(numbers.flatMap((value) => [value & 255, value >> 8]));
+}
+
 /** Every entry of the table as its phrases, in the order of the source: by the words of the phrase, then of the paraphrase. */
-function* entriesOf({ trie, lists, listEnds }: ParaphraseTable): Generator<Entry> {
+function* entriesOf(table: ParaphraseTable): Generator<Entry> {
+  const { trie } = table;
   const phrases: string[] = [''];
   for (let node = 0, child = 1; node < trie.childEnds.length; node++)
     for (; child < trie.childEnds[node]!; child++)
@@ -138,8 +162,8 @@ function* entriesOf({ trie, lists, listEnds }: ParaphraseTable): Generator<Entry
   const order = [...visit(0)];
   for (const [i, node] of order.entries()) rank[node] = i;
   for (const node of order) {
-    const list = lists.subarray(node === 0 ? 0 : listEnds[node - 1]!, listEnds[node]!);
-    for (const other of [...list].sort((a, b) => rank[a]! - rank[b]!)) yield [phrases[node]!, phrases[other]!];
+    for (const other of [...table.paraphrasesOf(node)].sort((a, b) => rank[a]! - rank[b]!))
+      yield [phrases[node]!, phrases[other]!];
   }
 }
 

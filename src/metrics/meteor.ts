@@ -2,7 +2,7 @@ import { ScoringError } from './errors';
 import { align } from './meteor/align';
 import type { MeteorData } from './meteor/data';
 import type { Match } from './meteor/match';
-import { analyse, type Sentence } from './meteor/sentence';
+import { analyse, analysePlain, type Sentence } from './meteor/sentence';
 import { type MeteorStatistics, meteorScore, statisticsOf, sumStatistics } from './meteor/statistics';
 import { accumulate, type Metric, type Scores, type Tokens } from './metric';
 
@@ -73,10 +73,9 @@ export function meteorScores<Name extends MeteorName>(
  */
 export function meteorStatistics(candidate: Tokens, references: readonly Tokens[], data: MeteorData): number[] {
   if (references.length === 0) throw new ScoringError('A candidate needs at least one reference.');
-  const sentence = analyse(candidateLine(candidate), data);
+  const sentence = candidateSentence(candidate, data);
   let [best, bestScore] = [[] as number[], -1];
-  for (const line of referenceLines(references)) {
-    const reference = analyse(line, data);
+  for (const reference of referenceSentences(references, data)) {
     const statistics = statisticsOf(sentence, reference, align(sentence, reference, data.paraphrases));
     const { score } = meteorScore(statistics);
     if (score > bestScore) [best, bestScore] = [statistics, score];
@@ -86,18 +85,24 @@ export function meteorStatistics(candidate: Tokens, references: readonly Tokens[
 
 /** Which words METEOR takes for the same in a candidate and one reference. */
 export function meteorAlignment(candidate: Tokens, reference: Tokens, data: MeteorData): MeteorAlignment {
-  const sentences = [candidateLine(candidate), reference.join(' ')].map((line) => analyse(line, data));
-  const [a, b] = sentences as [Sentence, Sentence];
+  const [a, b] = [candidateSentence(candidate, data), analyse(reference.join(' '), data)];
   const texts = ({ words }: Sentence) => words.map(({ text }) => text);
   return { candidate: texts(a), reference: texts(b), matches: align(a, b, data.paraphrases) };
 }
 
 /** pycocoevalcap writes all sentences into one line, with bars between them, which it takes out of the candidate. */
-function candidateLine(tokens: Tokens): string {
-  return tokens.join(' ').replaceAll('|||', '').replaceAll('  ', ' ');
+function candidateSentence(tokens: Tokens, data: MeteorData): Sentence {
+  return analysePlain(tokens, data) ?? analyse(tokens.join(' ').replaceAll('|||', '').replaceAll('  ', ' '), data);
 }
 
 /** Bars in a reference end it there, and what comes after them counts as another reference. */
-function referenceLines(references: readonly Tokens[]): string[] {
-  return references.flatMap((tokens) => tokens.join(' ').split('|||'));
+function referenceSentences(references: readonly Tokens[], data: MeteorData): Sentence[] {
+  return references.flatMap(
+    (tokens) =>
+      analysePlain(tokens, data) ??
+      tokens
+        .join(' ')
+        .split('|||')
+        .map((line) => analyse(line, data)),
+  );
 }

@@ -39,6 +39,7 @@ const BEFORE_NUMBER = new Set(['No', 'Art', 'pp']);
 
 /** What no rule touches, as most captions are. */
 const PLAIN = /^[a-z0-9]+(?: [a-z0-9]+)*$/;
+const PLAIN_WORD = /^[a-z0-9]+$/;
 
 const SPLIT = /[ \t\n\f\r]+/;
 const WIDE_SPACES = /[ \u00a0\u2000-\u200a\u202f\u205f\u3000]+/g;
@@ -77,4 +78,9 @@ function withoutFullStop(word: string, next: string | undefined): string {
 export function meteorWords(text: string): string[] {
   const normalised = normaliseText(text).toLowerCase();
   return normalised === '' ? [] : normalised.split(' ');
+}
+
+/** Whether a token is a word that METEOR leaves as it is, beside others that are so too. */
+export function isPlain(token: string): boolean {
+  return PLAIN_WORD.test(token);
 }

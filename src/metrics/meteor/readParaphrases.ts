@@ -3,17 +3,18 @@ import { ParaphraseTable } from './paraphrases';
 import { PhraseTrie } from './phraseTrie';
 
 /** The first bytes of the file, its version among them. */
-export const PARAPHRASES_MAGIC = 'paraphrases 1\n';
+export const PARAPHRASES_MAGIC = 'paraphrases 2\n';
 
 /**
- * Reads the table as scripts/build-meteor-en.ts writes it. All numbers are unsigned LEB128, as differences where they ascend:
+ * Reads the table as scripts/build-meteor-en.ts writes it. Numbers are unsigned LEB128 where nothing else is said, and
+ * differences where they ascend:
  *
- * 1. the magic bytes; bytes of the words; the words in UTF-8, one per line, by code point; how many nodes, lists and entries
+ * 1. the magic bytes; bytes of the words; the words in UTF-8, one per line, by code point; how many nodes and lists
  * 2. for every node, in the order of the trie, how many children it has
- * 3. for every node but the root its last word: less that of the sibling before it and 1
- * 4. for every phrase that has paraphrases its node, less that of the one before
- * 5. for every such phrase how many paraphrases it has
- * 6. for every entry the node of the paraphrase: less the one before it in the list and 1
+ * 3. for every phrase that has paraphrases its node, less that of the one before
+ * 4. for every such phrase how many bytes its paraphrases take
+ * 5. for every node its last word, two bytes with the lower one first; 0 for the root
+ * 6. the nodes of paraphrases, each less the one before it in its list and 1; they stay packed until they are asked for
  *
  * @throws ScoringError where it is another file, or one of another version
  */
@@ -24,53 +25,59 @@ export function readParaphrases(bytes: Uint8Array): ParaphraseTable {
       `METEOR's paraphrases begin with ${JSON.stringify(magic)} but should begin with ${JSON.stringify(PARAPHRASES_MAGIC)}. The data is of another version than this package; install the @tfjs-captioning/meteor-en that goes with it.`,
     );
   let at = PARAPHRASES_MAGIC.length;
-  const next = () => {
+  const next = (count: number) => {
+    const { numbers, end } = readNumbers(bytes, at, count);
+    at = end;
+    return numbers;
+  };
+
+  const [wordBytes] = next(1);
+  const words = new TextDecoder().decode(bytes.subarray(at, at + wordBytes!)).split('\n');
+  at += wordBytes!;
+  const [nodes, lists] = next(2) as unknown as [number, number];
+
+  const childEnds = next(nodes);
+  childEnds[0]! += 1;
+  addUp(childEnds);
+
+  const listNodes = next(lists);
+  addUp(listNodes);
+  const listOf = new Int32Array(nodes);
+  for (let list = 0; list < lists; list++) listOf[listNodes[list]!] = list + 1;
+  const listEnds = next(lists);
+  addUp(listEnds);
+
+  const lastWords = new Uint16Array(nodes);
+  for (let node = 0; node < nodes; node++) lastWords[node] = bytes[at + 2 * node]! | (bytes[at + 2 * node + 1]! << 8);
+  const packed = bytes.subarray(at + 2 * nodes);
+  if (packed.length !== listEnds[lists - 1])
+    throw new ScoringError(
+      `METEOR's paraphrases have ${bytes.length} bytes but should have ${bytes.length - packed.length + listEnds[lists - 1]!}: the file is damaged. Install @tfjs-captioning/meteor-en again.`,
+    );
+  return new ParaphraseTable(new PhraseTrie(words, childEnds, lastWords), listOf, listEnds, packed);
+}
+
+/** So many numbers from a place on, and where they end. */
+function readNumbers(bytes: Uint8Array, start: number, count: number): { numbers: Int32Array; end: number } {
+  const numbers = new Int32Array(count);
+  let at = start;
+  for (let i = 0; i < count; i++) {
     let byte = bytes[at++]!;
     let value = byte & 127;
     for (let shift = 7; byte > 127; shift += 7) {
       byte = bytes[at++]!;
       value |= (byte & 127) << shift;
     }
-    return value;
-  };
-
-  const wordBytes = next();
-  const words = new TextDecoder().decode(bytes.subarray(at, at + wordBytes)).split('\n');
-  at += wordBytes;
-  const [nodes, lists, entries] = [next(), next(), next()];
-
-  const childEnds = new Int32Array(nodes);
-  let end = 1;
-  for (let node = 0; node < nodes; node++) {
-    end += next();
-    childEnds[node] = end;
+    numbers[i] = value;
   }
+  return { numbers, end: at };
+}
 
-  const lastWords = new Uint16Array(nodes);
-  for (let node = 0, child = 1; node < nodes; node++)
-    for (let word = -1; child < childEnds[node]!; child++) {
-      word += next() + 1;
-      lastWords[child] = word;
-    }
-
-  const withList = new Int32Array(lists);
-  for (let i = 0, node = 0; i < lists; i++) {
-    node += next();
-    withList[i] = node;
+/** Turns each number into the sum of all up to it. */
+function addUp(numbers: Int32Array): void {
+  let sum = 0;
+  for (let i = 0; i < numbers.length; i++) {
+    sum += numbers[i]!;
+    numbers[i] = sum;
   }
-  const listEnds = new Int32Array(nodes);
-  for (let i = 0; i < lists; i++) listEnds[withList[i]!] = next();
-  for (let node = 1; node < nodes; node++) listEnds[node]! += listEnds[node - 1]!;
-
-  const paraphrases = new Int32Array(entries);
-  for (let i = 0, entry = 0; i < lists; i++)
-    for (let node = -1; entry < listEnds[withList[i]!]!; entry++) {
-      node += next() + 1;
-      paraphrases[entry] = node;
-    }
-  if (at !== bytes.length)
-    throw new ScoringError(
-      `METEOR's paraphrases have ${bytes.length} bytes but should have ${at}: the file is damaged. Install @tfjs-captioning/meteor-en again.`,
-    );
-  return new ParaphraseTable(new PhraseTrie(words, childEnds, lastWords), listEnds, paraphrases);
 }

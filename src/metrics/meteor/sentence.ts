@@ -1,5 +1,5 @@
 import type { MeteorData } from './data';
-import { meteorWords } from './normalise';
+import { isPlain, meteorWords } from './normalise';
 import type { Phrases } from './paraphrases';
 import { stem } from './stem';
 
@@ -12,6 +12,8 @@ export type Word = {
   /** The words seen so far with which it shares a synset. */
   synonyms: Set<Word>;
   isFunctionWord: boolean;
+  /** By which the paraphrases know it, -1 where they do not. */
+  number: number;
 };
 
 /** What is known of a sentence before it is compared with another. */
@@ -22,39 +24,78 @@ export type Sentence = {
   phrases?: Phrases;
 };
 
-const vocabularies = new WeakMap<MeteorData, (text: string) => Word>();
+const vocabularies = new WeakMap<MeteorData, Vocabulary>();
 
 /** Looks at a sentence. What is found out about its words is kept for as long as the data lives. */
 export function analyse(text: string, data: MeteorData): Sentence {
-  let wordOf = vocabularies.get(data);
-  if (!wordOf) {
-    wordOf = vocabulary(data);
-    vocabularies.set(data, wordOf);
-  }
-  const texts = meteorWords(text);
-  const words = texts.map(wordOf);
-  const functionWords = words.reduce((count, { isFunctionWord }) => count + (isFunctionWord ? 1 : 0), 0);
-  return { words, functionWords, ...(data.paraphrases && { phrases: data.paraphrases.phrasesOf(texts) }) };
+  const vocabulary = vocabularyOf(data);
+  return sentenceOf(
+    meteorWords(text).map((word) => vocabulary.wordOf(word)),
+    data,
+  );
 }
 
-function vocabulary(data: MeteorData): (text: string) => Word {
-  const words = new Map<string, Word>();
-  const bySynset = new Map<number, Word[]>();
-  return (text) => {
-    let word = words.get(text);
+/** The same of tokens that METEOR's own tokenization leaves as they are, and faster; undefined where it would not. */
+export function analysePlain(tokens: readonly string[], data: MeteorData): Sentence | undefined {
+  const vocabulary = vocabularyOf(data);
+  const words: Word[] = [];
+  for (const token of tokens) {
+    const word = vocabulary.plainWordOf(token);
+    if (!word) return undefined;
+    words.push(word);
+  }
+  return sentenceOf(words, data);
+}
+
+function sentenceOf(words: readonly Word[], { paraphrases }: MeteorData): Sentence {
+  let functionWords = 0;
+  for (const { isFunctionWord } of words) if (isFunctionWord) functionWords++;
+  return { words, functionWords, ...(paraphrases && { phrases: paraphrases.phrasesOf(words) }) };
+}
+
+function vocabularyOf(data: MeteorData): Vocabulary {
+  let vocabulary = vocabularies.get(data);
+  if (!vocabulary) {
+    vocabulary = new Vocabulary(data);
+    vocabularies.set(data, vocabulary);
+  }
+  return vocabulary;
+}
+
+class Vocabulary {
+  private readonly words = new Map<string, Word>();
+  /** Those of them that stand for themselves. */
+  private readonly plain = new Map<string, Word>();
+  private readonly bySynset = new Map<number, Word[]>();
+
+  constructor(private readonly data: MeteorData) {}
+
+  wordOf(text: string): Word {
+    let word = this.words.get(text);
     if (!word) {
+      const { functionWords, paraphrases, synsets } = this.data;
       word = {
         text,
         hash: javaHash(text),
         stemHash: javaHash(stem(text)),
         synonyms: new Set(),
-        isFunctionWord: data.functionWords.has(text),
+        isFunctionWord: functionWords.has(text),
+        number: paraphrases?.trie.wordNumber(text) ?? -1,
       };
-      words.set(text, word);
-      for (const synset of data.synsets(text)) linkSynonyms(word, bySynset, synset);
+      this.words.set(text, word);
+      for (const synset of synsets(text)) linkSynonyms(word, this.bySynset, synset);
     }
     return word;
-  };
+  }
+
+  plainWordOf(token: string): Word | undefined {
+    let word = this.plain.get(token);
+    if (!word && isPlain(token)) {
+      word = this.wordOf(token);
+      this.plain.set(token, word);
+    }
+    return word;
+  }
 }
 
 function linkSynonyms(word: Word, bySynset: Map<number, Word[]>, synset: number): void {

@@ -83,9 +83,16 @@ function weightedLength(words: number, functionWords: number): number {
 
 /** @param side - 0 for the candidate, 1 for the reference */
 function weightedMatches(statistics: MeteorStatistics, side: 0 | 1): number {
-  const count = (module: number, offset: number) => statistics[FIRST_MODULE + PER_MODULE * module + offset + side]!;
   let sum = 0;
-  for (const [module, weight] of MODULE_WEIGHTS.entries()) sum += count(module, 0) * weight * DELTA;
-  for (const [module, weight] of MODULE_WEIGHTS.entries()) sum += count(module, 2) * weight * (1 - DELTA);
+  let at = FIRST_MODULE + side;
+  for (const weight of MODULE_WEIGHTS) {
+    sum += statistics[at]! * weight * DELTA;
+    at += PER_MODULE;
+  }
+  at = FIRST_MODULE + side + 2;
+  for (const weight of MODULE_WEIGHTS) {
+    sum += statistics[at]! * weight * (1 - DELTA);
+    at += PER_MODULE;
+  }
   return sum;
 }

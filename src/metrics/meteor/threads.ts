@@ -1,8 +1,11 @@
 import type { Tokens } from '../metric';
 import type { MeteorStatistics } from './statistics';
 
-/** Captions from index `from` on: each one's candidate and then its references, tokens joined by spaces. */
-export type Piece = { from: number; captions: string[][] };
+/**
+ * Captions from index `from` on, as numbers: for each how many sentences it has, the candidate first and then its references;
+ * for each of these how many tokens; the tokens. Words are numbered as they come; `words` are those that are new to the thread.
+ */
+export type Piece = { from: number; words: string[]; sentences: Int32Array; lengths: Int32Array; tokens: Int32Array };
 export type Answer = { from: number; statistics: MeteorStatistics[] };
 
 /** Below so many captions a thread takes longer to start than it saves. */
@@ -11,12 +14,11 @@ const FEWEST = 1000;
 const CAPTIONS_PER_THREAD = 10_000;
 const CAPTIONS_PER_PIECE = 250;
 
+type Caption = { candidate: Tokens; references: readonly Tokens[] };
+
 export type MeteorThreads = {
   /** The statistics of each caption, or nothing where a thread fails. */
-  measure(
-    captions: readonly { candidate: Tokens; references: readonly Tokens[] }[],
-    onPiece: (captions: number) => void,
-  ): Promise<MeteorStatistics[] | undefined>;
+  measure(captions: readonly Caption[], onPiece: (captions: number) => void): Promise<MeteorStatistics[] | undefined>;
   close(): void;
 };
 
@@ -56,8 +58,10 @@ export function startMeteorThreads(count: number, signal?: AbortSignal): MeteorT
     close,
     async measure(captions, onPiece) {
       const statistics: MeteorStatistics[] = [];
+      const numbers = new Map<string, number>();
       const answers = workers.map((worker, index) => {
         let waiting = 0;
+        let known = 0;
         return new Promise<void>((resolve) => {
           worker.on('message', ({ from, statistics: found }: Answer) => {
             for (const [i, ofCaption] of found.entries()) statistics[from + i] = ofCaption;
@@ -65,8 +69,11 @@ export function startMeteorThreads(count: number, signal?: AbortSignal): MeteorT
             if (--waiting === 0) resolve();
           });
           const first = index * CAPTIONS_PER_PIECE;
-          for (let from = first; from < captions.length; from += count * CAPTIONS_PER_PIECE, waiting++)
-            worker.postMessage({ from, captions: captions.slice(from, from + CAPTIONS_PER_PIECE).map(linesOf) });
+          for (let from = first; from < captions.length; from += count * CAPTIONS_PER_PIECE, waiting++) {
+            const numbered = numberTokens(captions.slice(from, from + CAPTIONS_PER_PIECE), numbers);
+            worker.postMessage({ from, words: [...numbers.keys()].slice(known), ...numbered } satisfies Piece);
+            known = numbers.size;
+          }
           if (waiting === 0) resolve();
         });
       });
@@ -83,6 +90,34 @@ export function startMeteorThreads(count: number, signal?: AbortSignal): MeteorT
   };
 }
 
-function linesOf({ candidate, references }: { candidate: Tokens; references: readonly Tokens[] }): string[] {
-  return [candidate, ...references].map((tokens) => tokens.join(' '));
+/** Gives every word that is new a number. */
+function numberTokens(captions: readonly Caption[], numbers: Map<string, number>): Omit<Piece, 'from' | 'words'> {
+  const sentences = captions.flatMap(({ candidate, references }) => [candidate, ...references]);
+  const tokens: number[] = [];
+  for (const words of sentences)
+    for (const word of words) {
+      let number = numbers.get(word);
+      if (number === undefined) {
+        number = numbers.size;
+        numbers.set(word, number);
+      }
+      tokens.push(number);
+    }
+  return {
+    sentences: Int32Array.from(captions, ({ references }) => 1 + references.length),
+    lengths: Int32Array.from(sentences, ({ length }) => length),
+    tokens: Int32Array.from(tokens),
+  };
+}
+
+/** The captions of a piece. @param words - all that the thread knows, by their numbers; those of the piece are added */
+export function captionsOf({ words: added, sentences, lengths, tokens }: Piece, words: string[]): string[][][] {
+  for (const word of added) words.push(word);
+  let [sentence, token] = [0, 0];
+  const next = () => {
+    const texts: string[] = [];
+    for (const end = token + lengths[sentence++]!; token < end; token++) texts.push(words[tokens[token]!]!);
+    return texts;
+  };
+  return Array.from(sentences, (count) => Array.from({ length: count }, next));
 }

@@ -1,0 +1,3 @@
+export { open } from './index.js';
+/** The bytes of one of the package's files, such as `paraphrases.bin.gz`, unpacked. */
+export function unpack(name: string): Promise<Uint8Array>;
