@@ -1,5 +1,5 @@
-/** What computes: native TensorFlow on GPU or CPU (Node), native onnxruntime (Node), the GPU of a browser, WebAssembly, or plain JavaScript. */
-export type BackendName = 'tfjs-node-gpu' | 'tfjs-node' | 'onnxruntime' | 'webgl' | 'wasm' | 'cpu';
+/** What computes: native TensorFlow on GPU or CPU (Node), native onnxruntime (Node), the GPU of a browser (two ways), WebAssembly, or plain JavaScript. */
+export type BackendName = 'tfjs-node-gpu' | 'tfjs-node' | 'onnxruntime' | 'webgpu' | 'webgl' | 'wasm' | 'cpu';
 
 export type SelectBackendOptions = {
   /** Take this one, or the first of these that works, and fail if none does. Default: the fastest that works. */

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import '@tensorflow/tfjs-backend-webgpu';
 import { selectBackend } from '../../src/backends/selectBackend';
 import type { BackendDescription, SelectBackendOptions } from '../../src/backends/types';
 

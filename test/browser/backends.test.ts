@@ -33,10 +33,13 @@ describe.skipIf(noBrowser)('selectBackend in a browser', () => {
     await expectAsOnCpu(1e-5);
   });
 
-  test('without a preference it takes wasm where webgl is missing or drawn in software', async () => {
+  test('without a preference it takes wasm where the GPU is missing or played by software', async () => {
     const taken = await page.call<BackendDescription>('select', { wasmPaths: '/wasm/' });
     expect(taken.name).toBe('wasm');
-    expect(taken.tried).toEqual([{ name: 'webgl', why: expect.stringMatching(/software|could not start|16 bits/) }]);
+    expect(taken.tried).toEqual([
+      { name: 'webgpu', why: expect.stringMatching(/no WebGPU|software|package is not here/) },
+      { name: 'webgl', why: expect.stringMatching(/software|could not start|16 bits/) },
+    ]);
   });
 
   test('webgl computes the gradients of cpu, where it starts', async ({ skip }) => {
@@ -46,6 +49,25 @@ describe.skipIf(noBrowser)('selectBackend in a browser', () => {
     );
     skip(reason !== undefined, `webgl does not start here: ${reason}`);
     await expectAsOnCpu(1e-4);
+  });
+});
+
+describe.skipIf(noBrowser)('selectBackend in a browser with WebGPU', () => {
+  test('webgpu computes the gradients of cpu, where it starts', async ({ skip }) => {
+    const page = await openPage('backends.page.ts', { webgpu: true });
+    try {
+      await page.call('select', { prefer: 'cpu' });
+      const expected = await page.call<number[][]>('gradients');
+      const taken = await page
+        .call<BackendDescription>('select', { prefer: 'webgpu' })
+        .catch((error) => error as Error);
+      skip(taken instanceof Error, `webgpu does not start here: ${(taken as Error).message}`);
+      expect(taken.name).toBe('webgpu');
+      const actual = await page.call<number[][]>('gradients');
+      for (const [i, values] of actual.entries()) expectClose(values, expected[i]!, 1e-4, 1e-4);
+    } finally {
+      await page.close();
+    }
   });
 });
 

@@ -1,6 +1,7 @@
 import {
   AttentionLSTMCaptioner,
   adamW,
+  type BackendName,
   ConvEncoder,
   datasetOf,
   httpStore,
@@ -34,9 +35,17 @@ const square = (red: number, blue: number): PixelImage => ({
   channels: 3,
 });
 
+/** Why a backend does not start here; nothing where it does. */
+export async function whyNot(backend: BackendName): Promise<string | undefined> {
+  return selectBackend({ prefer: backend, wasmPaths: '/wasm/' }).then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
+}
+
 /** Trains a tiny captioner to tell red from blue, keeps it in a store of the browser, and captions with what it reads back. */
-export async function trainAndKeep(where: 'indexedDB' | 'opfs') {
-  await selectBackend({ prefer: 'wasm', wasmPaths: '/wasm/' });
+export async function trainAndKeep(where: 'indexedDB' | 'opfs', backend: BackendName) {
+  await selectBackend({ prefer: backend, wasmPaths: '/wasm/' });
   const records = Array.from({ length: 12 }, (_, i) => ({
     id: `${i}`,
     split: 'train' as const,

@@ -24,6 +24,8 @@ export const noBrowser = existsSync(executablePath)
 export type PageOptions = {
   /** Headers that let the page use threads. */
   isolated?: boolean;
+  /** Offer WebGPU, computed in software. */
+  webgpu?: boolean;
   /** More files by path, such as `{ '/photo.jpg': bytes }`. */
   files?: Record<string, Uint8Array>;
 };
@@ -43,7 +45,10 @@ type Entry = Record<string, (...given: unknown[]) => unknown>;
  *
  * @param entry - path of the module from this folder; its exports can be called
  */
-export async function openPage(entry: string, { isolated = false, files = {} }: PageOptions = {}): Promise<Page> {
+export async function openPage(
+  entry: string,
+  { isolated = false, webgpu = false, files = {} }: PageOptions = {},
+): Promise<Page> {
   const bundle = await build({
     entryPoints: [join(dirname(fileURLToPath(import.meta.url)), entry)],
     outdir: '/',
@@ -79,7 +84,7 @@ export async function openPage(entry: string, { isolated = false, files = {} }: 
 
   const args = [
     '--no-sandbox',
-    '--disable-gpu',
+    ...(webgpu ? ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'] : ['--disable-gpu']),
     '--disable-quic',
     '--no-first-run',
     '--disable-background-networking',

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { BackendWasm } from '@tensorflow/tfjs-backend-wasm';
 import { setBackend } from '../chooseBackend';
 import type { Candidate, SelectBackendOptions } from '../types';
+import { guardMemory } from './memory';
 import { repairWasm } from './repair';
 
 export type WasmPackage = typeof import('@tensorflow/tfjs-backend-wasm');
@@ -32,6 +33,7 @@ export function wasmCandidate({ locate, build }: WasmSurroundings): Candidate {
         }
       }
       await setBackend('wasm');
+      guardMemory(tf.backend() as BackendWasm);
       return { threads: wasm.getThreadsCount(), versions: { 'tfjs-backend-wasm': wasm.version_wasm } };
     },
   };
