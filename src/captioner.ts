@@ -60,7 +60,7 @@ const ENCODED_TOGETHER = 8;
 
 /** features [images, positions, featureSize] of pictures; belongs to the caller. */
 export async function encodeImages(encoder: Encoder, images: readonly Image[]): Promise<tf.Tensor3D> {
-  return encodePixels(encoder, await Promise.all(images.map(toPixels)));
+  return encodePixels(encoder, await Promise.all(images.map((image) => toPixels(image, encoder.preprocessing))));
 }
 
 /** features [images, positions, featureSize] of RGB pixels of any size; belongs to the caller. */

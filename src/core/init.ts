@@ -13,3 +13,9 @@ export function glorot<R extends tf.Rank>(shape: tf.ShapeMap[R], random: Random)
   const receptive = shape.slice(0, -2).reduce((size, side) => size * side, 1);
   return uniform<R>(shape, Math.sqrt(6 / (receptive * (fanIn + fanOut))), random);
 }
+
+/** Normal with mean 0. */
+export function normal<R extends tf.Rank>(shape: number[], deviation: number, random: Random): tf.Tensor<R> {
+  const values = random.normal(shape.reduce((size, side) => size * side, 1)).map((value) => value * deviation);
+  return tf.tensor<R>(values, shape as tf.ShapeMap[R]);
+}

@@ -1,6 +1,19 @@
 import * as v from 'valibot';
+import { DataError } from './errors';
 
 /** What a schema found wrong, one line each: where, and what; `whole` names the value itself. */
 export function problemsOf(issues: readonly v.BaseIssue<unknown>[], whole: string): string[] {
   return issues.map((issue) => `${v.getDotPath(issue) ?? whole}: ${issue.message}`);
+}
+
+/**
+ * What a schema makes of a configuration file.
+ *
+ * @param what - such as `configuration of the ViT`
+ * @throws DataError with everything that is wrong
+ */
+export function readConfig<S extends v.GenericSchema>(schema: S, json: unknown, what: string): v.InferOutput<S> {
+  const checked = v.safeParse(schema, json);
+  if (checked.success) return checked.output;
+  throw new DataError(`The ${what} cannot be used: ${problemsOf(checked.issues, 'configuration').join('; ')}.`);
 }

@@ -15,6 +15,8 @@ export type ParameterSpec<T extends tf.Tensor = tf.Tensor> = {
   readonly key: string;
   /** Names that older files have for it. */
   readonly aliases?: readonly string[];
+  /** Names under which it is saved as well, because some readers look for it there; they should be among the aliases. */
+  readonly copies?: readonly string[];
   readonly shape: T['shape'];
   readonly layout: Layout;
   readonly init: (shape: number[], random: Random) => tf.Tensor;
@@ -123,10 +125,10 @@ export function* stateDict<S extends SpecTree>(
   spec: S,
   params: ParamsOf<S>,
 ): Generator<[key: string, value: tf.Tensor]> {
-  for (const [path, { key, layout }] of specLeaves(spec)) {
+  for (const [path, { key, layout, copies = [] }] of specLeaves(spec)) {
     const value = at(params, path);
     const perm = TO_FILE[layout];
-    yield [key, perm ? tf.transpose(value, perm) : tf.clone(value)];
+    for (const name of [key, ...copies]) yield [name, perm ? tf.transpose(value, perm) : tf.clone(value)];
   }
 }
 

@@ -1,38 +1,46 @@
 import { DataError, UsageError } from '../core/errors';
-import { resizeBilinear } from './resize';
+import type { Filter, Preprocessing } from '../core/preprocessing';
+import { drawnPixels } from './drawn';
+import { fitPixels } from './fit';
 import type { Image, PixelImage } from './types';
 
-/** What is needed of an encoder's preprocessing to make its input. */
+/** What is needed of an encoder's preprocessing to make its input; by default both sides are resized to `size`. */
 export type PixelPreprocessing = {
   size: readonly [height: number, width: number];
-  /** A pixel value p of 0..255 enters as (p - mean) * scale. */
-  mean: number;
-  scale: number;
+  resize?: Preprocessing['resize'];
+  crop?: Preprocessing['crop'];
+  filter?: Filter;
+  alpha?: Preprocessing['alpha'];
+  /** A pixel value p of 0..255 enters as (p - mean) * scale; three numbers are those of red, green and blue. */
+  mean: number | readonly [red: number, green: number, blue: number];
+  scale: number | readonly [red: number, green: number, blue: number];
 };
 
 /**
- * The RGB pixels of any picture: grey is repeated, what is transparent is laid on white.
+ * The RGB pixels of any picture: grey is repeated, and what is transparent is laid on white or, with `alpha: 'drop'`, shown as if
+ * it were not, as the preprocessing of published models does.
  *
- * Browser pictures (Blob, ImageBitmap, canvas, `<img>`, `<video>`) are drawn on an OffscreenCanvas, upright by their
- * EXIF orientation. In Node read files with `readImage` of `tfjs-captioning/node`.
+ * Browser pictures (Blob, ImageBitmap, canvas, `<img>`, `<video>`) are drawn, upright by their EXIF orientation and without
+ * their colour profile. In Node read files with `readImage` of `tfjs-captioning/node`.
  *
  * @throws DataError where the pixels do not fit the size, or the picture does not decode or belongs to another site
  */
-export async function toPixels(image: Image): Promise<PixelImage> {
-  if ('channels' in image) return toRGB(image);
+export async function toPixels(
+  image: Image,
+  { alpha = 'white' }: Pick<PixelPreprocessing, 'alpha'> = {},
+): Promise<PixelImage> {
+  if ('channels' in image) return toRGB(image, alpha);
   // ImageData has its pixels at hand too; it is always RGBA and says nothing of channels.
   if ('data' in image) {
     const { data, width, height } = image;
-    return toRGB({ data: data as Uint8ClampedArray, width, height, channels: 4 });
+    return toRGB({ data: data as Uint8ClampedArray, width, height, channels: 4 }, alpha);
   }
   if (typeof createImageBitmap === 'undefined' || typeof OffscreenCanvas === 'undefined')
     throw new UsageError(
       'This picture can only be drawn in a browser. In Node pass pixels, such as those that readImage of tfjs-captioning/node gives.',
     );
-  let bitmap: ImageBitmap | undefined;
   try {
-    bitmap = await createImageBitmap(image, { imageOrientation: 'from-image' });
-    return draw(bitmap);
+    return toRGB(await drawnPixels(image), alpha);
   } catch (error) {
     if (error instanceof UsageError) throw error;
     throw new DataError(
@@ -40,34 +48,38 @@ export async function toPixels(image: Image): Promise<PixelImage> {
         'and from this site or one that allows its use (CORS).',
       { cause: error },
     );
-  } finally {
-    bitmap?.close();
   }
 }
 
 /**
- * The input of an encoder: each picture is resized, without cropping, and its values shifted and scaled.
+ * The input of an encoder: each picture is resized, cropped where the preprocessing says so, and its values shifted and scaled.
  *
+ * @throws DataError where a picture has to have the encoder's size and has another
  * @returns [batch, height, width, 3], flat
  */
 export function normalisePixels(images: readonly PixelImage[], preprocessing: PixelPreprocessing): Float32Array {
   const [height, width] = preprocessing.size;
-  const entering = Float32Array.from({ length: 256 }, (_, p) => (p - preprocessing.mean) * preprocessing.scale);
+  const entering = [0, 1, 2].map((channel) => {
+    const [mean, scale] = [preprocessing.mean, preprocessing.scale].map((of) =>
+      typeof of === 'number' ? of : of[channel]!,
+    ) as [number, number];
+    return Float32Array.from({ length: 256 }, (_, p) => (p - mean) * scale);
+  });
   const each = height * width * 3;
   const batch = new Float32Array(images.length * each);
   images.forEach((image, index) => {
-    const { data } = resizeBilinear(toRGB(image), width, height);
-    for (let i = 0; i < each; i++) batch[index * each + i] = entering[data[i]!]!;
+    const { data } = fitPixels(toRGB(image, preprocessing.alpha), preprocessing);
+    for (let i = 0; i < each; i++) batch[index * each + i] = entering[i % 3]![data[i]!]!;
   });
   return batch;
 }
 
 /**
- * Grey and RGBA to RGB, transparent parts on white; RGB comes back as it is.
+ * Grey and RGBA to RGB, transparent parts on white or as if they were not transparent; RGB comes back as it is.
  *
  * @throws DataError where the pixels do not fit the size
  */
-export function toRGB(image: PixelImage): PixelImage {
+export function toRGB(image: PixelImage, alpha: Preprocessing['alpha'] = 'white'): PixelImage {
   const { data, width, height, channels } = image;
   if (![1, 3, 4].includes(channels) || !(width > 0) || !(height > 0) || data.length !== width * height * channels)
     throw new DataError(
@@ -78,19 +90,11 @@ export function toRGB(image: PixelImage): PixelImage {
   const rgb = new Uint8Array(width * height * 3);
   for (let pixel = 0; pixel < width * height; pixel++) {
     const from = pixel * channels;
-    const alpha = channels === 4 ? data[from + 3]! / 255 : 1;
+    const opaque = channels === 4 && alpha === 'white' ? data[from + 3]! / 255 : 1;
     for (let c = 0; c < 3; c++) {
       const value = data[channels === 1 ? from : from + c]!;
-      rgb[pixel * 3 + c] = Math.round(value * alpha + 255 * (1 - alpha));
+      rgb[pixel * 3 + c] = Math.round(value * opaque + 255 * (1 - opaque));
     }
   }
   return { data: rgb, width, height, channels: 3 };
-}
-
-function draw(bitmap: ImageBitmap): PixelImage {
-  const { width, height } = bitmap;
-  const context = new OffscreenCanvas(width, height).getContext('2d', { willReadFrequently: true });
-  if (!context) throw new UsageError('This browser has no 2D canvas, so it cannot read pictures. Pass pixels instead.');
-  context.drawImage(bitmap, 0, 0);
-  return toRGB({ data: context.getImageData(0, 0, width, height).data, width, height, channels: 4 });
 }

@@ -61,3 +61,15 @@ export function float32ToFloat16(values: Float32Array): Uint16Array {
   }
   return halves;
 }
+
+/** Numbers to bits of bfloat16, to the nearest and from the middle to the even one. */
+export function float32ToBfloat16(values: Float32Array): Uint16Array {
+  const brain = new Uint16Array(values.length);
+  const source = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  for (let i = 0; i < source.length; i++) {
+    const value = source[i]!;
+    const size = value & 0x7fffffff;
+    brain[i] = size > 0x7f800000 ? (value >>> 16) | 0x40 : (value + 0x7fff + ((value >>> 16) & 1)) >>> 16;
+  }
+  return brain;
+}

@@ -1,15 +1,20 @@
 import { DataError, UsageError } from '../core/errors';
-import { bfloat16ToFloat32, float16ToFloat32, float32ToFloat16 } from './float16';
+import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from './float16';
 
 /** Bytes per value, in the order in which the format's own writer lays the types out: the widest first. */
-const widths = { I64: 8, F64: 8, F32: 4, I32: 4, BF16: 2, F16: 2, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
+export const tensorWidths = { I64: 8, F64: 8, F32: 4, I32: 4, BF16: 2, F16: 2, I16: 2, I8: 1, U8: 1, BOOL: 1 } as const;
 
-export type SafetensorsType = keyof typeof widths;
+export type SafetensorsType = keyof typeof tensorWidths;
 
 /** A tensor as it lies in the file: `data` are the bytes of its values, row by row, little-endian. */
 export type StoredTensor = { dtype: SafetensorsType; shape: readonly number[]; data: Uint8Array };
 
 export type Safetensors = { tensors: Map<string, StoredTensor>; metadata: Map<string, string> };
+
+/** Where a tensor lies: bytes `begin` to `end` of the file. */
+export type TensorEntry = { dtype: SafetensorsType; shape: readonly number[]; begin: number; end: number };
+
+export type SafetensorsHeader = { tensors: Map<string, TensorEntry>; metadata: Map<string, string> };
 
 /** The limit of the format's own reader, in bytes. */
 const maxHeader = 100_000_000;
@@ -24,47 +29,72 @@ const metadataName = '__metadata__';
  * @see https://github.com/huggingface/safetensors#format
  */
 export function readSafetensors(bytes: Uint8Array): Safetensors {
-  const { header, start } = readHeader(bytes);
-  const size = bytes.length - start;
+  const start = 8 + headerLength(bytes, bytes.length);
+  const header = readHeader(bytes.subarray(8, start), bytes.length);
+  const tensors = [...header.tensors].map(([name, { dtype, shape, begin, end }]): [string, StoredTensor] => [
+    name,
+    { dtype, shape, data: bytes.subarray(begin, end) },
+  ]);
+  return { tensors: new Map(tensors), metadata: header.metadata };
+}
+
+/**
+ * The bytes of the header, which begins at the ninth byte of the file.
+ *
+ * @param bytes - the first 8 bytes of the file, or more
+ * @param size - bytes of the whole file
+ */
+export function headerLength(bytes: Uint8Array, size: number): number {
+  if (bytes.length < 8) throw damaged(`it has ${bytes.length} bytes, fewer than the 8 that give the header's length`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
+  if (length > maxHeader) throw damaged(`its header claims ${length} bytes, more than the ${maxHeader} allowed`);
+  if (length > size - 8)
+    throw damaged(`its header claims ${length} bytes but ${size - 8} follow`, 'Was the file cut short?');
+  return length;
+}
+
+/**
+ * What a header says, checked against the size of the file: the tensors fill what follows the header, without holes.
+ *
+ * @param header - its bytes alone
+ * @param fileSize - bytes of the whole file
+ * @throws DataError where the file is cut, damaged or holds a type that is not known
+ */
+export function readHeader(header: Uint8Array, fileSize: number): SafetensorsHeader {
+  const start = 8 + header.length;
+  const size = fileSize - start;
   const metadata = new Map<string, string>();
-  const found: { name: string; tensor: Omit<StoredTensor, 'data'>; begin: number; end: number }[] = [];
-  for (const [name, entry] of Object.entries(header)) {
+  const found: [string, TensorEntry][] = [];
+  for (const [name, entry] of Object.entries(parseHeader(header))) {
     if (!isRecord(entry)) throw damaged(`its entry '${name}' is not an object`);
     if (name === metadataName) {
       for (const [key, value] of Object.entries(entry)) {
         if (typeof value !== 'string') throw damaged(`its metadata '${key}' is not text`);
         metadata.set(key, value);
       }
-    } else found.push({ name, ...checkEntry(name, entry, size) });
+    } else found.push([name, checkEntry(name, entry, size)]);
   }
-  found.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  found.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let used = 0;
-  for (const { name, begin, end } of found) {
+  for (const [name, { begin, end }] of found) {
     if (begin !== used)
       throw damaged(`tensor '${name}' begins at byte ${begin} of the data where ${used} was expected`);
     used = end;
   }
   if (used !== size) throw damaged(`its tensors take ${used} bytes but ${size} follow the header`);
-  const tensors = new Map(
-    found.map(({ name, tensor, begin, end }) => [
-      name,
-      { ...tensor, data: bytes.subarray(start + begin, start + end) },
-    ]),
-  );
-  return { tensors, metadata };
+  const tensors = found.map(([name, { begin, end, ...tensor }]): [string, TensorEntry] => [
+    name,
+    { ...tensor, begin: start + begin, end: start + end },
+  ]);
+  return { tensors: new Map(tensors), metadata };
 }
 
-function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; start: number } {
-  if (bytes.length < 8) throw damaged(`it has ${bytes.length} bytes, fewer than the 8 that give the header's length`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const length = view.getUint32(0, true) + view.getUint32(4, true) * 2 ** 32;
-  if (length > maxHeader) throw damaged(`its header claims ${length} bytes, more than the ${maxHeader} allowed`);
-  if (length > bytes.length - 8)
-    throw damaged(`its header claims ${length} bytes but ${bytes.length - 8} follow`, 'Was the file cut short?');
+function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   let text: string;
   let header: unknown;
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + length));
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
     header = JSON.parse(text);
   } catch (cause) {
     throw damaged(`its header is not JSON in UTF-8 (${(cause as Error).message})`, undefined, { cause });
@@ -72,7 +102,7 @@ function readHeader(bytes: Uint8Array): { header: Record<string, unknown>; start
   if (!isRecord(header)) throw damaged('its header is not a JSON object');
   const repeated = repeatedKey(text);
   if (repeated !== undefined) throw damaged(`its header names ${repeated} twice`);
-  return { header, start: 8 + length };
+  return header;
 }
 
 /** The first key, in quotes, that an object of this valid JSON has twice; `JSON.parse` would silently keep the last. */
@@ -91,12 +121,12 @@ function repeatedKey(json: string): string | undefined {
   return undefined;
 }
 
-function checkEntry(name: string, entry: Record<string, unknown>, size: number) {
+function checkEntry(name: string, entry: Record<string, unknown>, size: number): TensorEntry {
   const { dtype, shape, data_offsets: offsets } = entry;
-  if (typeof dtype !== 'string' || !Object.hasOwn(widths, dtype))
+  if (typeof dtype !== 'string' || !Object.hasOwn(tensorWidths, dtype))
     throw damaged(
       `tensor '${name}' has type ${JSON.stringify(dtype)}`,
-      `Types that can be read: ${Object.keys(widths).join(', ')}.`,
+      `Types that can be read: ${Object.keys(tensorWidths).join(', ')}.`,
     );
   if (!isWholeNumbers(shape))
     throw damaged(`tensor '${name}' has shape ${JSON.stringify(shape)}, which is not a list of whole numbers`);
@@ -109,10 +139,10 @@ function checkEntry(name: string, entry: Record<string, unknown>, size: number) 
       'Was the file cut short?',
     );
   const type = dtype as SafetensorsType;
-  const needed = count(shape) * widths[type];
+  const needed = count(shape) * tensorWidths[type];
   if (needed !== end - begin)
     throw damaged(`tensor '${name}', ${type} [${shape}], needs ${needed} bytes but has ${end - begin}`);
-  return { tensor: { dtype: type, shape }, begin, end };
+  return { dtype: type, shape, begin, end };
 }
 
 /**
@@ -125,7 +155,7 @@ export function writeSafetensors(
   tensors: Iterable<readonly [string, StoredTensor]>,
   metadata: Iterable<readonly [string, string]> = [],
 ): Uint8Array {
-  const order = Object.keys(widths);
+  const order = Object.keys(tensorWidths);
   const sorted = [...tensors].sort(
     ([a, { dtype: typeA }], [b, { dtype: typeB }]) =>
       order.indexOf(typeA) - order.indexOf(typeB) || (a < b ? -1 : a > b ? 1 : 0),
@@ -135,7 +165,7 @@ export function writeSafetensors(
   const entries = sorted.map(([name, { dtype, shape, data }]): [string, unknown] => {
     if (names.has(name)) throw new UsageError(`A tensor cannot be named '${name}': the name is taken.`);
     names.add(name);
-    if (data.length !== count(shape) * widths[dtype])
+    if (data.length !== count(shape) * tensorWidths[dtype])
       throw new UsageError(`Tensor '${name}', ${dtype} [${shape}], does not take ${data.length} bytes.`);
     const begin = size;
     size += data.length;
@@ -212,13 +242,14 @@ export function int32Values({ dtype, data }: StoredTensor): Int32Array {
   }
 }
 
-/** A tensor to be written, from float32; F16 halves the file and keeps 11 bits (see `float32ToFloat16`). */
+/** A tensor to be written, from float32; F16 and BF16 halve the file and keep 11 and 8 bits. */
 export function storeFloat32(
   values: Float32Array,
   shape: readonly number[],
-  dtype: 'F32' | 'F16' = 'F32',
+  dtype: 'F32' | 'F16' | 'BF16' = 'F32',
 ): StoredTensor {
-  return { dtype, shape: [...shape], data: asBytes(dtype === 'F32' ? values : float32ToFloat16(values)) };
+  const stored = { F32: (all: Float32Array) => all, F16: float32ToFloat16, BF16: float32ToBfloat16 }[dtype](values);
+  return { dtype, shape: [...shape], data: asBytes(stored) };
 }
 
 /** A tensor to be written, from int32. */

@@ -17,6 +17,10 @@ export function memoryStore(): Store {
       if (range) checkRange(name, range, bytes.length);
       return bytes.slice(range?.start, range?.end);
     },
+    async size(name) {
+      checkName(name);
+      return files.get(name)?.length;
+    },
     async write(name, bytes) {
       checkName(name);
       files.set(name, bytes.slice());
@@ -32,13 +36,15 @@ export function memoryStore(): Store {
 }
 
 /**
- * Reads from a web server; ranges are fetched alone where the server can. A server has no list of its files, and
- * nothing can be written.
+ * Reads from a web server; ranges are fetched alone where the server can. From one that cannot, a file comes whole and stays in
+ * memory until a range of another is read. A server has no list of its files, and nothing can be written.
  *
  * @param url - the folder; in a browser it may be relative to the page
+ * `options.fetch`: what asks the server, such as to send a password along
+ * `options.signal`: its reason is thrown as it is where `fetch` stops because of it
  * @throws UsageError where that is no address
  */
-export function httpStore(url: string | URL): Store {
+export function httpStore(url: string | URL, { fetch = globalThis.fetch, signal }: HttpOptions = {}): Store {
   const page = globalThis.location?.href;
   if (!URL.canParse(url, page))
     throw new UsageError(`'${url}' is not an address. Give a whole one, such as 'https://example.org/models/mine'.`);
@@ -46,39 +52,83 @@ export function httpStore(url: string | URL): Store {
   const refuse = async (action: string): Promise<never> => {
     throw new UsageError(`${base.href} can only be read, not ${action}. Use a folder or a browser's storage for that.`);
   };
+  const locate = (name: string) => {
+    checkName(name);
+    const target = new URL(base);
+    target.pathname = `${base.pathname.replace(/\/$/, '')}/${name.split('/').map(encodeURIComponent).join('/')}`;
+    return target.href;
+  };
+  let last: { url: string; bytes: Uint8Array } | undefined;
   return {
     location: base.href,
     async read(name, range) {
-      checkName(name);
-      const target = new URL(base);
-      target.pathname = `${base.pathname.replace(/\/$/, '')}/${name.split('/').map(encodeURIComponent).join('/')}`;
-      return fetchBytes(target.href, range);
+      const url = locate(name);
+      if (range && last?.url === url) {
+        checkRange(url, range, last.bytes.length);
+        return last.bytes.slice(range.start, range.end);
+      }
+      const { bytes, whole } = await fetchBytes({ fetch, signal }, url, range);
+      if (range && whole) last = { url, bytes: whole };
+      return bytes;
     },
+    size: async (name) => fetchSize({ fetch, signal }, locate(name)),
     write: () => refuse('written'),
     list: () => refuse('listed'),
     remove: () => refuse('changed'),
   };
 }
 
-async function fetchBytes(url: string, range?: Range): Promise<Uint8Array> {
-  if (range && range.start === range.end) return new Uint8Array(0);
-  const headers: HeadersInit = range ? { Range: `bytes=${range.start}-${range.end - 1}` } : {};
-  const failed = (why: string, cause?: unknown) => new DataError(`${url} could not be fetched: ${why}`, { cause });
-  const response = await fetch(url, { headers }).catch((cause: Error) => {
-    throw failed(`${cause.message}. Is the server up and, in a browser, does it allow this page (CORS)?`, cause);
+type HttpOptions = { fetch?: typeof globalThis.fetch; signal?: AbortSignal | undefined };
+type Asking = { fetch: typeof globalThis.fetch; signal: AbortSignal | undefined };
+
+async function ask({ fetch, signal }: Asking, url: string, init: RequestInit): Promise<Response> {
+  return fetch(url, init).catch((cause: Error) => {
+    signal?.throwIfAborted();
+    throw unfetched(
+      url,
+      `${cause.message}. Is the server up and, in a browser, does it allow this page (CORS)?`,
+      cause,
+    );
   });
-  if (!response.ok)
-    throw failed(`status ${response.status} ${response.statusText}. Is it the right address, and open to all?`);
-  const body = await response.arrayBuffer().catch((cause: Error) => {
-    throw failed(`${cause.message} while it came in. Try again.`, cause);
-  });
-  const bytes = new Uint8Array(body);
-  if (!range) return bytes;
-  // A server that does not know ranges answers 200 with the whole file.
-  const asked = response.status === 206 ? { start: 0, end: range.end - range.start } : range;
-  checkRange(url, asked, bytes.length);
-  return bytes.subarray(asked.start, asked.end);
 }
+
+/** The bytes, and those of the whole file where that is what came. */
+async function fetchBytes(
+  asking: Asking,
+  url: string,
+  range?: Range,
+): Promise<{ bytes: Uint8Array; whole?: Uint8Array }> {
+  if (range && range.start === range.end) return { bytes: new Uint8Array(0) };
+  const headers: HeadersInit = range ? { Range: `bytes=${range.start}-${range.end - 1}` } : {};
+  const response = await ask(asking, url, { headers });
+  if (!response.ok)
+    throw unfetched(url, `status ${response.status} ${response.statusText}. Is it the right address, and open to all?`);
+  const body = await response.arrayBuffer().catch((cause: Error) => {
+    asking.signal?.throwIfAborted();
+    throw unfetched(url, `${cause.message} while it came in. Try again.`, cause);
+  });
+  const came = new Uint8Array(body);
+  if (!range) return { bytes: came };
+  if (response.status === 206) {
+    checkRange(url, { start: 0, end: range.end - range.start }, came.length);
+    return { bytes: came.subarray(0, range.end - range.start) };
+  }
+  checkRange(url, range, came.length);
+  return { bytes: came.slice(range.start, range.end), whole: came };
+}
+
+/** The size that the server states, or else that of the file itself; undefined where there is none. */
+async function fetchSize(asking: Asking, url: string): Promise<number | undefined> {
+  const response = await ask(asking, url, { method: 'HEAD' });
+  if (response.status === 404 || response.status === 410) return undefined;
+  // What is compressed on its way has another length there.
+  const stated = response.headers.get('content-encoding') === null ? response.headers.get('content-length') : null;
+  if (response.ok && stated !== null && /^\d+$/.test(stated)) return Number(stated);
+  return (await fetchBytes(asking, url)).bytes.length;
+}
+
+const unfetched = (url: string, why: string, cause?: unknown) =>
+  new DataError(`${url} could not be fetched: ${why}`, { cause });
 
 /**
  * Keeps files in IndexedDB, which every browser has.
@@ -102,6 +152,10 @@ export function indexedDBStore(database: string): Store {
       if (!bytes) throw missing(name, location);
       if (range) checkRange(name, range, bytes.length);
       return range ? bytes.slice(range.start, range.end) : bytes;
+    },
+    async size(name) {
+      checkName(name);
+      return (await run<Uint8Array | undefined>('readonly', (files) => files.get(name)))?.length;
     },
     async write(name, bytes) {
       checkName(name);
@@ -177,6 +231,16 @@ export function opfsStore(folder: string): Store {
         return new Uint8Array(await (range ? blob.slice(range.start, range.end) : blob).arrayBuffer());
       } catch (cause) {
         throw isNotFound(cause) ? missing(name, location) : storageError(location, cause);
+      }
+    },
+    async size(name) {
+      const { parents, file } = split(name);
+      try {
+        const { size } = await (await (await open(parents, false)).getFileHandle(file)).getFile();
+        return size === 0 ? undefined : size;
+      } catch (cause) {
+        if (isNotFound(cause)) return undefined;
+        throw storageError(location, cause);
       }
     },
     async write(name, bytes) {

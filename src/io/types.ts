@@ -4,6 +4,8 @@ export interface Store {
   readonly location: string;
   /** The bytes, or those of `range` (end exclusive); rejects with a `DataError` that names what is missing. */
   read(name: string, range?: { start: number; end: number }): Promise<Uint8Array>;
+  /** Bytes of a file; undefined where there is none. */
+  size(name: string): Promise<number | undefined>;
   /** Writes whole or not at all: nobody ever reads half of it. */
   write(name: string, bytes: Uint8Array): Promise<void>;
   /** Every name under `prefix`, sorted. */

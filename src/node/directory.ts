@@ -38,6 +38,17 @@ export function directory(path: string): Store {
         }
       });
     },
+    async size(name) {
+      const file = locate(name);
+      // A path through a file, or to a folder, names no file either.
+      const status = await explained(`look for ${file}`, () =>
+        stat(file).catch((cause: NodeJS.ErrnoException) => {
+          if (['ENOENT', 'ENOTDIR'].includes(cause.code ?? '')) return undefined;
+          throw cause;
+        }),
+      );
+      return status?.isFile() ? status.size : undefined;
+    },
     async write(name, bytes) {
       const file = locate(name);
       const folder = dirname(file);

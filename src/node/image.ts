@@ -5,30 +5,29 @@ import { toRGB } from '../data/pixels';
 import type { PixelImage } from '../data/types';
 
 export type ReadImageOptions = {
+  /** Whether to turn the picture as its EXIF data says, or to take the pixels as they are stored; by default `exif`. */
+  orientation?: 'exif' | 'stored';
   signal?: AbortSignal;
 };
 
 /**
- * Reads a picture as 8-bit RGB: upright by its EXIF orientation, transparent parts on white; grey, CMYK, 16-bit and
- * palette pictures are converted. Of an animation the first frame.
+ * Reads a picture as 8-bit RGB, or RGBA where parts of it are transparent: what becomes of those is up to the encoder's
+ * preprocessing. It comes upright by its EXIF orientation; grey, CMYK, 16-bit and palette pictures are converted as PIL
+ * converts them (colour profiles are not applied, and CMYK is taken for plain ink on white), but that of 16 bits the upper
+ * eight are taken for grey too, which PIL cuts off at white. Of an animation the first frame.
  *
  * @param source - a path, the address of a picture (`https:`, `http:`, `data:`, `file:`), or the bytes of a file
  * @throws DataError where the picture cannot be read or does not decode, with its name and what to do
  */
 export async function readImage(
   source: string | URL | Uint8Array,
-  { signal }: ReadImageOptions = {},
+  { orientation = 'exif', signal }: ReadImageOptions = {},
 ): Promise<PixelImage> {
   const name = nameOf(source);
   const bytes = source instanceof Uint8Array ? source : await readBytes(source, name, signal);
   if (bytes.length === 0) throw new DataError(`${name} is empty. Copy or download it again.`);
   try {
-    // A picture that is cut short is an error; what a viewer would show all the same, such as stray bytes, is not.
-    const { data, info } = await sharp(bytes, { failOn: 'error' })
-      .autoOrient()
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true });
-    return toRGB({ data, width: info.width, height: info.height, channels: info.channels as PixelImage['channels'] });
+    return await decode(bytes, orientation);
   } catch (error) {
     throw new DataError(
       `${name} does not decode as a picture: ${firstLine(error)}. ` +
@@ -36,6 +35,48 @@ export async function readImage(
       { cause: error },
     );
   }
+}
+
+async function decode(bytes: Uint8Array, orientation: 'exif' | 'stored'): Promise<PixelImage> {
+  // A picture that is cut short is an error; what a viewer would show all the same, such as stray bytes, is not.
+  const picture = sharp(bytes, { failOn: 'error', ignoreIcc: true });
+  const upright = orientation === 'exif' ? picture.autoOrient() : picture;
+  const ink = (await picture.metadata()).space === 'cmyk';
+  const { data, info } = await (ink ? upright.pipelineColourspace('cmyk').toColourspace('cmyk') : upright)
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  if (ink) return { data: withoutInk(data, channels), width, height, channels: 3 };
+  if (channels === 2 || channels === 4) return withAlpha(data, width, height, channels);
+  return toRGB({ data, width, height, channels: channels as PixelImage['channels'] });
+}
+
+/** RGBA, or RGB where nothing is transparent, of grey or colour with alpha. */
+function withAlpha(data: Uint8Array, width: number, height: number, channels: 2 | 4): PixelImage {
+  const colours = channels - 1;
+  let opaque = true;
+  for (let at = colours; at < data.length; at += channels) opaque &&= data[at] === 255;
+  const kept = opaque ? 3 : 4;
+  const pixels = new Uint8Array(width * height * kept);
+  for (let pixel = 0; pixel < width * height; pixel++) {
+    const from = pixel * channels;
+    for (let c = 0; c < 3; c++) pixels[pixel * kept + c] = data[from + (colours === 1 ? 0 : c)]!;
+    if (!opaque) pixels[pixel * kept + 3] = data[from + colours]!;
+  }
+  return { data: pixels, width, height, channels: kept };
+}
+
+/** CMYK, 255 being full ink, to RGB: black takes its share of the light, the colours theirs of what is left. */
+function withoutInk(data: Uint8Array, channels: number): Uint8Array {
+  const pixels = new Uint8Array((data.length / channels) * 3);
+  for (let pixel = 0; pixel < pixels.length / 3; pixel++) {
+    const light = 255 - data[pixel * channels + 3]!;
+    for (let c = 0; c < 3; c++) {
+      const product = data[pixel * channels + c]! * light + 128;
+      pixels[pixel * 3 + c] = light - (((product >> 8) + product) >> 8); // divided by 255 and rounded
+    }
+  }
+  return pixels;
 }
 
 async function readBytes(source: string | URL, name: string, signal?: AbortSignal): Promise<Uint8Array> {

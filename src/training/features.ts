@@ -23,7 +23,9 @@ export type FeatureReader = (examples: readonly Example[]) => Promise<tf.Tensor3
  * filled learns the same as the one that filled it.
  */
 export function featureReader(encoder: Encoder, cache?: FeatureCache): FeatureReader {
-  if (!cache) return async (examples) => encodePixels(encoder, await Promise.all(examples.map(pixelsOf)));
+  if (!cache)
+    return async (examples) =>
+      encodePixels(encoder, await Promise.all(examples.map((example) => pixelsOf(example, encoder))));
   const [positions, size] = [encoder.grid[0] * encoder.grid[1], encoder.featureSize];
   const keys = new Map<string, string>();
   let fingerprint: Promise<string> | undefined;
@@ -32,7 +34,7 @@ export function featureReader(encoder: Encoder, cache?: FeatureCache): FeatureRe
     const known = keys.get(example.id);
     if (known) return { example, key: known, features: await cache.get(known) };
     fingerprint ??= encoderFingerprint(encoder);
-    const pixels = await pixelsOf(example);
+    const pixels = await pixelsOf(example, encoder);
     const key = `${await fingerprint}-${await digest([Uint32Array.of(pixels.width, pixels.height), pixels.data])}`;
     keys.set(example.id, key);
     return { example, key, pixels, features: await cache.get(key) };
@@ -42,7 +44,7 @@ export function featureReader(encoder: Encoder, cache?: FeatureCache): FeatureRe
     const found = await Promise.all(examples.map(fromCache));
     const missing = found.filter(({ features }) => !features);
     if (missing.length > 0) {
-      const pixels = await Promise.all(missing.map(({ example, pixels }) => pixels ?? pixelsOf(example)));
+      const pixels = await Promise.all(missing.map(({ example, pixels }) => pixels ?? pixelsOf(example, encoder)));
       const encoded = encodePixels(encoder, pixels);
       try {
         const bits = float32ToFloat16((await encoded.data()) as Float32Array);
@@ -60,10 +62,10 @@ export function featureReader(encoder: Encoder, cache?: FeatureCache): FeatureRe
   };
 }
 
-/** The RGB pixels of an example; an error names the example. */
-export async function pixelsOf(example: Example): Promise<PixelImage> {
+/** The RGB pixels of an example, as the encoder wants them; an error names the example. */
+export async function pixelsOf(example: Example, { preprocessing }: Encoder): Promise<PixelImage> {
   try {
-    return await toPixels(await example.image());
+    return await toPixels(await example.image(), preprocessing);
   } catch (error) {
     throw new DataError(`The picture of example ${example.id} cannot be used: ${(error as Error).message}`, {
       cause: error,

@@ -133,7 +133,10 @@ async function* steps(
     if (!tuned) return { captions, examples };
     return {
       captions,
-      pixels: normalisePixels(await Promise.all(examples.map(pixelsOf)), captioner.encoder.preprocessing),
+      pixels: normalisePixels(
+        await Promise.all(examples.map((example) => pixelsOf(example, captioner.encoder))),
+        captioner.encoder.preprocessing,
+      ),
     };
   };
 
@@ -281,7 +284,10 @@ function lossAndGradients(
   const forward = () => {
     const seen = features ?? encoder.encode(pixelTensor(encoder, batch.pixels!));
     const tokens = tf.tensor2d(inputs, [rows, time], 'int32');
-    const pass = decoder.teacherForced(tokens, decoder.remember(seen), { wanted: tf.tensor1d(wanted, 'int32'), drop });
+    const pass = decoder.teacherForced(tokens, decoder.remember(seen), {
+      wanted: tf.tensor1d(wanted, 'int32'),
+      drop,
+    });
     const said = tf.tensor1d(targets, 'int32');
     const ce = pass.last
       ? linearCrossEntropy(pass.last, said, settings.labelSmoothing)

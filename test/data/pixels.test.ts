@@ -48,13 +48,17 @@ test('in a browser a picture is drawn upright, laid on white, and let go', async
   const createImageBitmap = vi.fn(async () => ({ width: 2, height: 1, close }));
   const getImageData = vi.fn(() => ({ data: Uint8ClampedArray.of(1, 2, 3, 255, 9, 9, 9, 0) }));
   class OffscreenCanvas {
-    getContext = () => ({ drawImage: () => {}, getImageData });
+    getContext = (kind: string) => (kind === '2d' ? { drawImage: () => {}, getImageData } : null);
   }
   vi.stubGlobal('createImageBitmap', createImageBitmap);
   vi.stubGlobal('OffscreenCanvas', OffscreenCanvas);
   const blob = new Blob(['x']);
   const pixels = await toPixels(blob);
-  expect(createImageBitmap).toHaveBeenCalledWith(blob, { imageOrientation: 'from-image' });
+  expect(createImageBitmap).toHaveBeenCalledWith(blob, {
+    imageOrientation: 'from-image',
+    premultiplyAlpha: 'none',
+    colorSpaceConversion: 'none',
+  });
   expect(pixels).toEqual({ data: Uint8Array.of(1, 2, 3, 255, 255, 255), width: 2, height: 1, channels: 3 });
   getImageData.mockImplementation(() => {
     throw new Error('tainted');

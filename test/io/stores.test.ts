@@ -71,6 +71,15 @@ describe.each(writable)('a store in %s', (_, make) => {
     expect(await store.list('b/')).toEqual(['b/two']);
   });
 
+  test('says how large a file is, and whether there is one', async () => {
+    const store = make();
+    await store.write('deep/x', bytes);
+    await store.write('empty', new Uint8Array(0));
+    expect(await store.size('deep/x')).toBe(6);
+    expect(await store.size('empty')).toBe(0);
+    for (const name of ['x', 'deep', 'deep/x/y']) expect(await store.size(name), name).toBeUndefined();
+  });
+
   test('says what is missing, and where', async () => {
     const store = make();
     await expect(store.read('config.json')).rejects.toThrow(DataError);
@@ -94,6 +103,7 @@ describe.each(writable)('a store in %s', (_, make) => {
     await expect(store.read(name)).rejects.toThrow(/cannot be a name/);
     await expect(store.write(name, bytes)).rejects.toThrow(DataError);
     await expect(store.remove(name)).rejects.toThrow(DataError);
+    await expect(store.size(name)).rejects.toThrow(DataError);
     expect(await store.list()).toEqual([]);
   });
 });
@@ -195,6 +205,21 @@ describe('a web server', () => {
     expect(await store.read('a b/?x', { start: 3, end: 3 })).toEqual(new Uint8Array(0));
     await expect(store.read('a b/?x', { start: 4, end: 7 })).rejects.toThrow(DataError);
     await expect(store.read('a b/?x', { start: 4, end: 3 })).rejects.toThrow(DataError);
+  });
+
+  test('of a server without ranges a file is fetched once for all of its parts', async () => {
+    for (const [folder, times] of [
+      ['ranges/models', 3],
+      ['whole/models', 1],
+    ] as const) {
+      const store = httpStore(`${url}/${folder}`);
+      expect(await store.size('a b/?x')).toBe(6);
+      expect(await store.size('missing')).toBeUndefined();
+      asked.length = 0;
+      for (let start = 0; start < 3; start++)
+        expect(await store.read('a b/?x', { start, end: start + 2 })).toEqual(bytes.slice(start, start + 2));
+      expect(asked).toHaveLength(times);
+    }
   });
 
   test('errors name the address and the status', async () => {

@@ -8,6 +8,7 @@ import { inflateSync } from 'node:zlib';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DataError } from '../../src/core/errors';
+import { toRGB } from '../../src/data/pixels';
 import { readImage } from '../../src/node/image';
 import { expectClose } from '../helpers';
 
@@ -24,7 +25,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 // JPEG decoders differ by a rounding; the others must agree, but for the rounding of transparency.
 test.each(golden.pictures)('$file decodes as Pillow decodes it', async ({ file, width, height, deflated }) => {
-  const image = await readImage(join(goldens, file));
+  const image = toRGB(await readImage(join(goldens, file)));
   expect([image.width, image.height, image.channels]).toEqual([width, height, 3]);
   const tolerance = file.endsWith('.jpg') ? 2 : file === 'rgba.png' ? 1 : 0;
   expectClose(image.data, inflateSync(Buffer.from(deflated, 'base64')), tolerance);
@@ -65,13 +66,14 @@ test('16-bit and CMYK pictures become 8-bit RGB', async () => {
   expectClose([r!, g!, b!], [0xc8, 0x1e, 0x1e], 40);
 });
 
-test('grey with transparency is laid on white', async () => {
+test('what is transparent stays so, for the preprocessing to judge; what is opaque loses the channel', async () => {
   const raw = { width: 2, height: 1, channels: 2 as const };
-  const png = await sharp(Buffer.of(10, 255, 10, 0), { raw })
-    .toColourspace('b-w')
-    .png()
-    .toBuffer();
-  expect([...(await readImage(png)).data]).toEqual([10, 10, 10, 255, 255, 255]);
+  const png = (...values: number[]) => sharp(Buffer.from(values), { raw }).toColourspace('b-w').png().toBuffer();
+  const image = await readImage(await png(10, 255, 10, 0));
+  expect([...image.data]).toEqual([10, 10, 10, 255, 10, 10, 10, 0]);
+  expect([...toRGB(image).data]).toEqual([10, 10, 10, 255, 255, 255]);
+  expect([...toRGB(image, 'drop').data]).toEqual([10, 10, 10, 10, 10, 10]);
+  expect([...(await readImage(await png(10, 255, 20, 255))).data]).toEqual([10, 10, 10, 20, 20, 20]);
 });
 
 test('what is no picture is refused by name, with what to do', async () => {
