@@ -10,6 +10,7 @@ import {
   encodeImages,
   type GenerationDefaults,
 } from './captioner';
+import { type CaptionPart, type StreamOptions, streamCaption } from './captioner/stream';
 import { DataError, expectWhole, UsageError } from './core/errors';
 import { parametersOf } from './core/parameters';
 import { Random } from './core/random';
@@ -183,6 +184,11 @@ export class AttentionLSTMCaptioner implements Captioner {
     if (Array.isArray(images)) return captionImages(this, images, options);
     const [caption] = await captionImages(this, [images as Image], options);
     return caption!;
+  }
+
+  /** The caption of a picture word by word, by `greedy()` unless told otherwise; see `streamCaption`. */
+  stream(image: Image, options?: StreamOptions): AsyncGenerator<CaptionPart, Caption, undefined> {
+    return streamCaption(this, image, options);
   }
 
   /** Captions features [images, positions, featureSize], which stay the caller's. */

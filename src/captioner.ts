@@ -6,8 +6,8 @@ import { normalisePixels, toPixels } from './data/pixels';
 import type { Tokenizer } from './data/tokenizer';
 import type { Image, PixelImage } from './data/types';
 import { beam } from './decoders/search/beam';
-import type { Hypothesis, Search } from './decoders/search/types';
-import type { TrainableDecoder } from './decoders/types';
+import type { Hypothesis, Search, SearchProblem } from './decoders/search/types';
+import type { Decoder, TrainableDecoder } from './decoders/types';
 import type { Encoder } from './encoders/types';
 
 /** How a captioner searches when it is not told otherwise; chosen on a development split and kept in `config.json`. */
@@ -22,10 +22,14 @@ export interface Captioner {
   readonly generation: GenerationDefaults;
   /** Probability of dropping a value in training. */
   readonly dropout: number;
+  /** How it searches when it is not told otherwise, where that is more than `generation` says. */
+  readonly search?: Search | undefined;
+  /** Tokens that are never said; by default padding, start and unknown. */
+  readonly suppress?: readonly number[];
 }
 
 export type CaptionOptions = {
-  /** `greedy()`, `beam(...)` or `sample(...)`; by default the beam that the captioner was tuned with. */
+  /** `greedy()`, `beam(...)`, `sample(...)` or `contrastive(...)`; by default the beam that the captioner was tuned with. */
   search?: Search;
   /** Most tokens per caption, the end token included. */
   maxLength?: number;
@@ -33,16 +37,22 @@ export type CaptionOptions = {
   batchSize?: number;
   /** Return where the model looked at every word. */
   attention?: boolean;
+  /** Return so many of the likeliest words for every place. */
+  wordAlternatives?: number;
   signal?: AbortSignal;
 };
+
+/** A word that might have come; empty where the token is no word, such as the end. */
+export type WordChance = { word: string; token: number; logProb: number };
 
 export type CaptionText = {
   text: string;
   words: string[];
   /** Ids, the end token included where it was reached. */
   tokens: number[];
-  /** Natural logarithms, one per token. */
+  /** Natural logarithms, one per token: what the model says, before constraints change it. */
   logProbs: number[];
+  /** What the search ranked by. */
   score: number;
 };
 
@@ -51,6 +61,8 @@ export type Caption = CaptionText & {
   attention?: number[][];
   /** Rows and columns of the positions, with `attention: true` */
   grid?: readonly [rows: number, columns: number];
+  /** Per token the likeliest words in its place, best first, with `wordAlternatives` */
+  wordAlternatives?: WordChance[][];
   /** The other captions that the search kept, best first. */
   alternatives?: CaptionText[];
 };
@@ -109,37 +121,67 @@ export async function captionFeatures(
   features: tf.Tensor3D,
   options: CaptionOptions = {},
 ): Promise<Caption[]> {
-  const { decoder, tokenizer, generation, encoder } = captioner;
-  const { search = beam(generation), maxLength = generation.maxLength, attention = false, signal } = options;
-  if (typeof search !== 'function')
-    throw new UsageError(
-      'search should be a strategy such as greedy(), beam({ beamSize: 3 }) or sample({ topP: 0.9 }).',
-    );
-  expectWhole('maxLength', maxLength, 1);
-  const { padId, startId, endId, unknownId } = tokenizer;
-  const memory = tf.tidy(() => decoder.remember(features)) as Tree;
+  const memory = tf.tidy(() => captioner.decoder.remember(features)) as Tree;
   try {
-    const found = await search(decoder, memory, {
-      batch: features.shape[0],
-      startId,
-      endId,
-      maxLength,
-      attention,
-      suppress: [padId, startId, unknownId],
-      ...(signal && { signal }),
-    });
-    return found.map(([best, ...others]) => ({
-      ...textOf(best!, tokenizer),
-      ...(attention && best!.weights && { attention: best!.weights.slice(0, wordsIn(best!)), grid: encoder.grid }),
-      ...(others.length > 0 && { alternatives: others.map((other) => textOf(other, tokenizer)) }),
-    }));
+    return await captionMemory(captioner, memory, features.shape[0], options);
   } finally {
     for (const tensor of leaves(memory).values()) if (tensor !== features) tensor.dispose();
   }
 }
 
+/** What is needed to say what is in a memory. */
+export type CaptionSource = Pick<Captioner, 'tokenizer' | 'generation' | 'search' | 'suppress'> & {
+  // biome-ignore lint/suspicious/noExplicitAny: state and memory are the decoder's own business
+  readonly decoder: Decoder<any, any>;
+  readonly encoder: Pick<Encoder, 'grid' | 'leading'>;
+};
+
+/** Captions of what a decoder remembers of `batch` pictures, which stays the caller's. */
+export async function captionMemory(
+  source: CaptionSource,
+  memory: Tree,
+  batch: number,
+  options: CaptionOptions & Pick<SearchProblem, 'prompts' | 'onToken'> = {},
+): Promise<Caption[]> {
+  const { decoder, tokenizer, generation, encoder } = source;
+  const { beamSize, lengthPenalty } = generation;
+  const { search = source.search ?? beam({ beamSize, lengthPenalty }), attention = false } = options;
+  const { maxLength = generation.maxLength } = options;
+  const { wordAlternatives = 0, signal, prompts, onToken } = options;
+  if (typeof search !== 'function')
+    throw new UsageError(
+      'search should be a strategy such as greedy(), beam({ beamSize: 3 }) or sample({ topP: 0.9 }).',
+    );
+  expectWhole('maxLength', maxLength, 1);
+  expectWhole('wordAlternatives', wordAlternatives, 0);
+  const { padId, startId, endId, unknownId } = tokenizer;
+  const found = await search(decoder, memory, {
+    ...{ batch, startId, endId, padId, maxLength, attention, wordAlternatives },
+    // Some vocabularies have one token for padding, start and end.
+    suppress: source.suppress ?? [padId, startId, unknownId].filter((token) => token !== endId),
+    ...(signal && { signal }),
+    ...(prompts && { prompts }),
+    ...(onToken && { onToken }),
+  });
+  return found.map(([best, ...others]) => ({
+    ...textOf(best!, tokenizer),
+    ...(attention && best!.weights && { attention: attentionOf(best!, encoder), grid: encoder.grid }),
+    ...(best!.alternatives && {
+      wordAlternatives: best!.alternatives.map((place) =>
+        place.map((chance) => ({ word: tokenizer.words([chance.token])[0] ?? '', ...chance })),
+      ),
+    }),
+    ...(others.length > 0 && { alternatives: others.map((other) => textOf(other, tokenizer)) }),
+  }));
+}
+
 /** Tokens of a hypothesis that are words. */
 const wordsIn = ({ tokens, finished }: Hypothesis) => (finished ? tokens.length - 1 : tokens.length);
+
+/** [words][positions of the grid] */
+function attentionOf(hypothesis: Hypothesis, { leading = 0 }: Pick<Encoder, 'leading'>): number[][] {
+  return hypothesis.weights!.slice(0, wordsIn(hypothesis)).map((weights) => weights.slice(leading));
+}
 
 function textOf(hypothesis: Hypothesis, tokenizer: Tokenizer): CaptionText {
   const { tokens, logProbs, score } = hypothesis;

@@ -194,9 +194,9 @@ describe('what cannot be loaded says which file and why, and leaves nothing behi
     [
       'an encoder that is not known',
       config((c) => {
-        c.encoder = { type: 'vit' };
+        c.encoder = { type: 'swin' };
       }),
-      /received "vit"/,
+      /received "swin"/,
     ],
     [
       'an encoder without its settings',

@@ -134,7 +134,8 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
     const first = this.params.lstm[0]!;
     const gates = lstmGates(first, tf.concat([words, context], 1), state[0]!.hidden);
     const next = this.advance(gates, state, undefined);
-    return { logits: this.readOut(words, next.at(-1)!.hidden, context), state: next, weights };
+    const hidden = this.lastHidden(words, next.at(-1)!.hidden, context);
+    return { logits: linear(this.params.output, hidden), state: next, weights, hidden };
   }
 
   /**

@@ -3,17 +3,29 @@ import type { Dropout } from '../core/dropout';
 import type { LinearParams } from '../core/linear';
 import type { Tree } from '../core/tree';
 
-/** What a step returns: logits [batch, vocabSize], the state after it, and where it looked, [batch, positions]. */
-export type Step<State extends Tree> = { logits: tf.Tensor2D; state: State; weights?: tf.Tensor2D };
+/**
+ * What a step returns: logits [rows, vocabSize], the state after it, where it looked, [rows, positions], and what the last
+ * layer reads, [rows, hiddenSize], which contrastive search compares.
+ */
+export type Step<State extends Tree> = {
+  logits: tf.Tensor2D;
+  state: State;
+  weights?: tf.Tensor2D;
+  hidden?: tf.Tensor2D;
+};
 
 /**
- * One word at a time. `state` differs per hypothesis and is reordered by search; `memory` differs per image
- * and never changes. The first axis of every tensor in both is the batch. Neither is kept inside the decoder, so a
- * decoder can serve many searches at once.
+ * One word at a time. `state` differs per hypothesis and is reordered by search; `memory` differs per image and never
+ * changes. The first axis is that of the rows in every tensor of the state, and that of the images in every tensor of the
+ * memory. Neither is kept inside the decoder, so a decoder can serve many searches at once.
  */
 export interface Decoder<State extends Tree, Memory extends Tree> {
+  /** One row per image; where captions go on from a prompt, it has read all of the prompt but the last token. */
   initialState(memory: Memory): State;
-  /** tokens [batch] of int32 -> logits [batch, vocabSize] and the state after reading them. */
+  /**
+   * @param tokens - [rows] of int32; rows are a multiple of images, and those of one image stand together: row r looks at
+   * image floor(r * images / rows), without the memory being repeated
+   */
   step(tokens: tf.Tensor1D, state: State, memory: Memory): Step<State>;
 }
 
@@ -31,8 +43,12 @@ export type TeacherForced = {
 /** A decoder that can be trained: it reads whole captions at once. */
 export interface TrainableDecoder<State extends Tree, Memory extends Tree> extends Decoder<State, Memory> {
   readonly params: Tree;
-  /** features [images, positions, featureSize] -> the memory that steps look at */
-  remember(features: tf.Tensor3D): Memory;
+  /**
+   * features [images, positions, featureSize] -> the memory that steps look at
+   *
+   * @param drop - dropout of this training step
+   */
+  remember(features: tf.Tensor3D, drop?: Dropout): Memory;
   /**
    * Every next word, given the true words before it.
    *

@@ -1,15 +1,21 @@
 import * as tf from '@tensorflow/tfjs';
-import { DataError, expectWhole, UsageError } from '../../core/errors';
+import { expectWhole, UsageError } from '../../core/errors';
 import { expectShape } from '../../core/shapes';
+import { takeRows } from '../../core/takeRows';
 import { disposeTree, leaves, mapTree, type Tree } from '../../core/tree';
 import type { Decoder } from '../types';
-import type { Hypothesis, SearchProblem } from './types';
+import { endsOf } from './constraints';
+import { type Continuations, continuationsOf, processingOf, questionOf, type Scoring } from './continuations';
+import { layOut } from './layout';
+import type { Context, Effect } from './processors';
+import { readReport, report } from './report';
+import type { Hypothesis, SearchProblem, Spoken } from './types';
 
-/** A hypothesis on its way; `sum` is that of `logProbs`, in double precision. */
-export type Beam = { tokens: number[]; logProbs: number[]; sum: number; weights?: number[][] };
-
-/** What may follow one live hypothesis, in no particular order; `logProbs` are natural logarithms. */
-export type Continuations = { tokens: ArrayLike<number>; logProbs: ArrayLike<number>; weights?: number[] };
+/** A hypothesis on its way; `sum` is that of the scores that the search ranks by, in double precision. */
+export type Beam = Pick<Hypothesis, 'tokens' | 'logProbs' | 'weights' | 'alternatives' | 'group'> & {
+  parents: number[];
+  sum: number;
+};
 
 /** A hypothesis with one more token; `parent` is the index of the live one that it continues. */
 export type Candidate = Beam & { parent: number };
@@ -17,39 +23,45 @@ export type Candidate = Beam & { parent: number };
 /** Where one search stands: what is continued next (nothing when the search is over) and what was put aside. */
 export type Progress = { live: readonly Beam[]; finished: readonly Hypothesis[] };
 
-/** How a strategy goes on: given what may follow every live hypothesis, which of them live on and which are put aside. */
+export type RuleStep = {
+  /** Tokens in every hypothesis after this step. */
+  length: number;
+  vocabSize: number;
+  /** Which of the copies of a picture this is. */
+  copy: number;
+  isEnd: (token: number) => boolean;
+  /** Whether nothing is generated after this. */
+  last: boolean;
+};
+
+/**
+ * How a strategy goes on: which of the continuations of the live hypotheses live on and which are put aside. `next` gives
+ * what may follow a live hypothesis, by its index; an effect given with it comes at its place among the processors.
+ */
 export type Rule = (
   progress: Progress,
-  continuations: readonly Continuations[],
-  step: {
-    /** Tokens in every hypothesis after this step. */
-    length: number;
-    vocabSize: number;
-    /** Which of the copies of a picture this is. */
-    copy: number;
-    isEnd: (token: number) => boolean;
-    /** Whether nothing is generated after this. */
-    last: boolean;
-  },
+  next: (index: number, diversity?: Effect) => Continuations,
+  step: RuleStep,
 ) => { live: readonly Candidate[]; finished: readonly Hypothesis[] };
 
-export type Strategy = {
-  /** The logits are divided by this. */
-  temperature: number;
-  /** Likeliest continuations that `rule` needs of every hypothesis; `Infinity` for all. */
-  width: number;
+export type Strategy = Omit<Scoring, 'wordAlternatives'> & {
   /** Independent searches for every picture. */
   copies?: number;
+  /** Hypotheses that every search begins with, told apart by `group`. */
+  groups?: number;
+  /** Whether a token is settled as soon as it is chosen. */
+  settled?: boolean;
   rule: Rule;
 };
 
 /**
- * The loop that all strategies share. Rows of the batch are the live hypotheses of all searches, one after the other;
- * searches that are over leave the batch. The device is asked once per step, for the likeliest continuations of every
- * row; ranking happens here, in double precision.
+ * The loop that all strategies but contrastive search share. Rows of the batch are the live hypotheses of all searches, as
+ * many for every picture as the one with most has; pictures whose searches are over leave the batch. The device is asked
+ * once per step, for the likeliest continuations of every row and for those whose scores processors change; processing and
+ * ranking happen here, in double precision.
  *
- * Log-probabilities are those of softmax(logits / temperature) over the whole vocabulary. Tokens that may not come
- * (`suppress`, and the end before `minLength`) are passed over and the others are not renormalised, as in transformers.
+ * Log-probabilities are those of softmax(logits / temperature) over the whole vocabulary. Tokens that may not come are
+ * passed over and the others are not renormalised, as in transformers.
  *
  * @returns for every copy of every picture in order (picture * copies + copy) where its search stopped
  * @throws UsageError for a problem that cannot be meant; `signal.reason` when aborted
@@ -58,68 +70,99 @@ export async function expand<State extends Tree, Memory extends Tree>(
   decoder: Decoder<State, Memory>,
   memory: Memory,
   problem: SearchProblem,
-  { temperature, width, copies = 1, rule }: Strategy,
+  strategy: Strategy,
 ): Promise<Progress[]> {
   checkProblem(problem, memory);
-  const { batch, startId, endId, maxLength, minLength = 0, suppress = [], attention = false, signal } = problem;
-  const ends = new Set(typeof endId === 'number' ? [endId] : endId);
+  const { temperature, copies = 1, groups = 1, settled = false, rule } = strategy;
+  const { batch, startId, maxLength, attention = false, wordAlternatives = 0, signal, onToken } = problem;
+  if (onToken && !settled)
+    throw new UsageError(
+      'This search settles words at its end. greedy() and sample() say them one by one, and so does contrastive().',
+    );
+  const scoring = { ...strategy, wordAlternatives };
+  const prompts = problem.prompts ?? Array<number[]>(batch).fill([startId]);
+  const ends = new Set(endsOf(problem));
   const isEnd = (token: number) => ends.has(token);
 
-  const root: Beam = { tokens: [], logProbs: [], sum: 0, ...(attention && { weights: [] }) };
-  const searches: Progress[] = Array.from({ length: batch * copies }, () => ({ live: [root], finished: [] }));
-  const pictureOf = (search: number) => Math.floor(search / copies);
+  const root: Beam = {
+    ...{ tokens: [], logProbs: [], parents: [], sum: 0 },
+    ...(attention && { weights: [] }),
+    ...(wordAlternatives > 0 && { alternatives: [] }),
+  };
+  const roots = groups === 1 ? [root] : Array.from({ length: groups }, (_, group) => ({ ...root, group }));
+  const searches: Progress[] = Array.from({ length: batch * copies }, () => ({ live: roots, finished: [] }));
 
   // Everything held on the device across an await, so that one `finally` releases it.
   const held: { memory?: Memory; state?: State; next?: State; report?: tf.Tensor } = {};
   try {
-    let pictures = searches.map((_, search) => pictureOf(search)); // the picture of every row
-    held.memory = tf.tidy(() => takeRows(memory, pictures));
-    held.state = tf.tidy(() => takeRows(decoder.initialState(memory), pictures));
+    let layout = layOut(searches, copies);
+    held.state = tf.tidy(() => {
+      const state = decoder.initialState(memory);
+      return reordered(
+        state,
+        layout.pictures.flatMap((picture) => Array<number>(layout.perPicture).fill(picture)),
+      );
+    });
 
     for (let length = 1; length <= maxLength; length++) {
       await checkAbort(signal);
-      const barred = new Set([...suppress, ...(length <= minLength ? ends : [])]);
-      const last = searches.flatMap(({ live }) => live.map(({ tokens }) => tokens.at(-1) ?? startId));
+      const contexts = layout.rows.map(({ search, index }): Context => {
+        const picture = Math.floor(search / copies);
+        const prompt = prompts[picture]!;
+        return {
+          tokens: [...prompt, ...searches[search]!.live[index]!.tokens],
+          promptLength: prompt.length,
+          picture,
+        };
+      });
+      const processing = contexts.map((context) => processingOf(context, scoring));
+      const question = questionOf(processing, scoring);
       const asked = tf.tidy(() => {
-        const { logits, state, weights } = decoder.step(tf.tensor1d(last, 'int32'), held.state!, held.memory!);
+        const last = tf.tensor1d(
+          contexts.map(({ tokens }) => tokens.at(-1)!),
+          'int32',
+        );
+        const { logits, state, weights } = decoder.step(last, held.state!, held.memory ?? memory);
         const hint = 'It is what the step of the decoder returned.';
-        expectShape('logits', logits, { batch: last.length, vocabSize: -1 }, hint);
-        const logProbs = tf.logSoftmax(temperature === 1 ? logits : tf.div<tf.Tensor2D>(logits, temperature));
-        const columns = likeliest(logProbs, width + barred.size);
-        if (attention && weights) columns.push(weights);
+        expectShape('logits', logits, { rows: contexts.length, vocabSize: -1 }, hint);
+        const tempered = temperature === 1 ? logits : tf.div<tf.Tensor2D>(logits, temperature);
+        const answer = report(tempered, question, attention && weights ? [weights] : []);
         // Cloned, because a decoder may hand back tensors of its memory or of the state before, which have other owners.
         const next = mapTree(state, (tensor) => tf.clone(tensor));
-        return { next, report: tf.concat(columns, 1), vocabSize: logits.shape[1] };
+        return { next, report: answer, vocabSize: logits.shape[1] };
       });
       Object.assign(held, { next: asked.next, report: asked.report });
-      const rows = readRows(await asked.report.data<'float32'>(), last.length, asked.vocabSize, width + barred.size);
+      const known = readReport(await asked.report.data<'float32'>(), contexts.length, asked.vocabSize, question);
       asked.report.dispose();
 
-      const parents: number[] = []; // the row before this step of every row after it
-      const survivors: number[] = []; // its picture
-      let row = 0;
-      searches.forEach(({ live, finished }, search) => {
-        if (live.length === 0) return;
-        const continuations = rows.slice(row, row + live.length).map((each) => allowed(each, barred));
+      const before = layout;
+      for (const [search, progress] of searches.entries()) {
+        if (progress.live.length === 0) continue;
+        const next = (index: number, diversity?: Effect): Continuations => {
+          const row = before.rowOf(search, index);
+          return continuationsOf(known[row]!, processing[row]!, scoring, diversity);
+        };
         const step = { length, vocabSize: asked.vocabSize, copy: search % copies, isEnd, last: length === maxLength };
-        const after = rule({ live, finished }, continuations, step);
-        for (const { parent } of after.live) {
-          parents.push(row + parent);
-          survivors.push(pictureOf(search));
-        }
+        const after = rule(progress, next, step);
+        if (after.live.length === 0 && after.finished.length === 0) throw nothingLeft();
+        if (onToken) await onToken(spoken(Math.floor(search / copies), after));
         searches[search] = after;
-        row += live.length;
+      }
+
+      layout = layOut(searches, copies);
+      if (layout.rows.length === 0 || length === maxLength) break;
+
+      const parents = layout.rows.map(({ search, index }) => {
+        const { parent } = searches[search]!.live[index] as Candidate;
+        return before.rowOf(search, parent);
       });
-
-      if (parents.length === 0 || length === maxLength) break;
-
       disposeTree(held.state);
-      held.state = tf.tidy(() => takeRows(asked.next, parents));
+      held.state = tf.tidy(() => reordered(asked.next, parents));
       disposeTree(asked.next);
-      if (survivors.join() !== pictures.join()) {
+      if (layout.pictures.join() !== before.pictures.join()) {
         disposeTree(held.memory);
-        held.memory = tf.tidy(() => takeRows(memory, survivors));
-        pictures = survivors;
+        const { pictures } = layout;
+        held.memory = tf.tidy(() => reordered(memory, pictures));
       }
     }
     return searches;
@@ -128,83 +171,74 @@ export async function expand<State extends Tree, Memory extends Tree>(
   }
 }
 
-/** The hypothesis that `beam` becomes with one more token. */
-export function extend(beam: Beam, parent: number, token: number, logProb: number, weights?: number[]): Candidate {
+/** The hypothesis that `beam` becomes with the continuation at this place. */
+export function extend(beam: Beam, parent: number, continuations: Continuations, place: number): Candidate {
+  const { tokens, scores, logProbs, weights, alternatives } = continuations;
   return {
+    ...beam,
     parent,
-    tokens: [...beam.tokens, token],
-    logProbs: [...beam.logProbs, logProb],
-    sum: beam.sum + logProb,
+    tokens: [...beam.tokens, tokens[place]!],
+    logProbs: [...beam.logProbs, logProbs[place]!],
+    parents: [...beam.parents, parent],
+    sum: beam.sum + scores[place]!,
     ...(beam.weights && weights && { weights: [...beam.weights, weights] }),
+    ...(beam.alternatives && alternatives && { alternatives: [...beam.alternatives, alternatives] }),
   };
 }
 
 /** What is handed out of a hypothesis. Where the decoder gave no attention weights, there are none. */
-export function hypothesis({ tokens, logProbs, weights }: Beam, score: number, finished: boolean): Hypothesis {
-  return { tokens, logProbs, score, finished, ...(weights && weights.length > 0 && { weights }) };
+export function hypothesis(beam: Beam, score: number, finished: boolean): Hypothesis {
+  const { tokens, logProbs, parents, weights, alternatives, group } = beam;
+  return {
+    ...{ tokens, logProbs, parents, score, finished },
+    ...(weights && weights.length > 0 && { weights }),
+    ...(alternatives && { alternatives }),
+    ...(group !== undefined && { group }),
+  };
 }
 
-function checkProblem({ batch, maxLength, minLength = 0 }: SearchProblem, memory: Tree): void {
+function spoken(picture: number, { live, finished }: ReturnType<Rule>): Spoken {
+  const [said] = live.length > 0 ? live : finished;
+  const weights = said!.weights?.at(-1);
+  return {
+    picture,
+    token: said!.tokens.at(-1)!,
+    logProb: said!.logProbs.at(-1)!,
+    finished: live.length === 0 && finished[0]!.finished,
+    ...(weights && { weights }),
+  };
+}
+
+export const nothingLeft = () =>
+  new UsageError('suppress, minLength and the other constraints leave no token that could be generated. Loosen them.');
+
+export function checkProblem(problem: SearchProblem, memory: Tree): void {
+  const { batch, maxLength, minLength = 0, wordAlternatives = 0, prompts } = problem;
   expectWhole('batch', batch, 1);
   expectWhole('maxLength', maxLength, 1);
   expectWhole('minLength', minLength, 0);
+  expectWhole('wordAlternatives', wordAlternatives, 0);
+  if (prompts && (prompts.length !== batch || prompts.some(({ length }) => length === 0)))
+    throw new UsageError(
+      `prompts should hold one list of tokens for each of the ${batch} pictures, the start token at least.`,
+    );
   for (const [path, { shape }] of leaves(memory, 'memory'))
     if (shape[0] !== batch)
       throw new UsageError(`${path} has shape [${shape}] but its first size should be the batch, ${batch}.`);
 }
 
 /** Lets timers and signals of the process run, which a backend that answers at once would starve; then looks. */
-async function checkAbort(signal: AbortSignal | undefined): Promise<void> {
+export async function checkAbort(signal: AbortSignal | undefined): Promise<void> {
   if (!signal) return;
   await new Promise((resolve) => setTimeout(resolve, 0));
   signal.throwIfAborted();
 }
 
-const takeRows = <T extends Tree>(tree: T, rows: number[]): T => {
-  const indices = tf.tensor1d(rows, 'int32');
-  return mapTree(tree, (tensor) => tf.gather(tensor, indices));
-};
-
-/** Log-probabilities of the likeliest tokens and their ids, side by side; of all tokens in order where all are wanted. */
-function likeliest(logProbs: tf.Tensor2D, width: number): tf.Tensor2D[] {
-  if (width >= logProbs.shape[1]) return [logProbs];
-  const { values, indices } = tf.topk(logProbs, width);
-  return [values, tf.cast(indices, 'float32')]; // ids are exact in float32 up to 2^24
-}
-
-/** Takes apart what was read: per row the columns of `likeliest`, then attention weights if any. */
-function readRows(numbers: Float32Array, count: number, vocabSize: number, width: number): Continuations[] {
-  const all = width >= vocabSize;
-  const found = all ? vocabSize : width;
-  const columns = numbers.length / count;
-  return Array.from({ length: count }, (_, row) => {
-    const values = numbers.subarray(row * columns, (row + 1) * columns);
-    const logProbs = values.subarray(0, found);
-    if (Number.isNaN(logProbs[0]))
-      throw new DataError(
-        'The decoder gave logits that are not numbers. Its weights are damaged or its training went astray.',
-      );
-    const rest = values.subarray(all ? found : 2 * found);
-    return {
-      tokens: all ? Array.from(logProbs, (_, token) => token) : values.subarray(found, 2 * found),
-      logProbs,
-      ...(rest.length > 0 && { weights: Array.from(rest) }),
-    };
-  });
-}
-
-/** Without the tokens that may not come or have no probability at all. */
-function allowed(continuations: Continuations, barred: ReadonlySet<number>): Continuations {
-  const { tokens, logProbs } = continuations;
-  const kept: number[] = [];
-  for (let place = 0; place < tokens.length; place++)
-    if (logProbs[place]! > -Infinity && !barred.has(tokens[place]!)) kept.push(place);
-  if (kept.length === 0)
-    throw new UsageError('suppress and minLength leave no token that could be generated. Suppress fewer.');
-  if (kept.length === tokens.length) return continuations;
-  return {
-    ...continuations,
-    tokens: kept.map((place) => tokens[place]!),
-    logProbs: kept.map((place) => logProbs[place]!),
-  };
+/** Copies of these rows of every tensor; where the rows are all of them in order, nothing is moved. */
+export function reordered<T extends Tree>(tree: T, rows: readonly number[]): T {
+  const inOrder = rows.every((row, i) => row === i);
+  const indices = tf.tensor1d([...rows], 'int32');
+  return mapTree(tree, (tensor) =>
+    inOrder && tensor.shape[0] === rows.length ? tf.clone(tensor) : takeRows(tensor, indices),
+  );
 }

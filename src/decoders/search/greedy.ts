@@ -1,29 +1,37 @@
 import { expectPositive } from '../../core/errors';
-import { type Continuations, expand } from './expand';
+import { bounded, type Constraints, checkConstraints, processorsOf } from './constraints';
+import { expand } from './expand';
 import { follow } from './follow';
+import { expectOptions } from './options';
+import { largest } from './scores';
 import type { Search } from './types';
 
-export type GreedyOptions = {
+export type GreedyOptions = Constraints & {
   /** Divides the logits: the caption stays the same, its log-probabilities change. Default 1. */
   temperature?: number;
 };
 
 /**
- * The likeliest token at every step. One hypothesis per picture, scored by the plain sum of its log-probabilities.
+ * The likeliest token at every step; constraints change the logits. One hypothesis per picture, scored by the plain sum of
+ * its log-probabilities.
  *
- * @throws UsageError for a temperature that is not above 0
+ * @throws UsageError for an option out of its range, or one of another strategy
  */
-export function greedy({ temperature = 1 }: GreedyOptions = {}): Search {
+export function greedy(options: GreedyOptions = {}): Search {
+  expectOptions('greedy', options);
+  const { temperature = 1, ...constraints } = options;
   expectPositive('temperature', temperature);
-  return async (decoder, memory, problem) => {
-    const rule = follow(likeliest);
-    const searches = await expand(decoder, memory, problem, { temperature, width: 1, rule });
+  checkConstraints(constraints);
+  return async (decoder, memory, given) => {
+    const problem = bounded(given, constraints);
+    const searches = await expand(decoder, memory, problem, {
+      temperature,
+      width: 1,
+      scores: 'logits',
+      processors: processorsOf(constraints, problem),
+      settled: true,
+      rule: follow(({ scores }) => largest(scores, 1)[0]!),
+    });
     return searches.map(({ finished }) => [...finished]);
   };
-}
-
-function likeliest({ logProbs }: Continuations): number {
-  let best = 0;
-  for (let place = 1; place < logProbs.length; place++) if (logProbs[place]! > logProbs[best]!) best = place;
-  return best;
 }

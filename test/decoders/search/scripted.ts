@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { expect } from 'vitest';
 import { Random } from '../../../src/core/random';
 import type { Decoder } from '../../../src/decoders/types';
 
@@ -14,6 +15,7 @@ export function scripted(vocabSize: number, sharpness = 3) {
   const logitsOf = (seed: number, tokens: readonly number[]) =>
     [...new Random(seed).fork(tokens.join(' ')).normal(vocabSize)].map((value) => Math.fround(value * sharpness));
   const weightsOf = (seed: number, tokens: readonly number[]) => [seed, tokens.length, tokens.at(-1)!];
+  const hiddenOf = (seed: number, tokens: readonly number[]) => [...new Random(seed).fork(tokens.join('.')).normal(3)];
   const calls: number[] = [];
 
   const decoder: Decoder<State, Memory> = {
@@ -22,7 +24,11 @@ export function scripted(vocabSize: number, sharpness = 3) {
       trace: tf.zeros([picture.seed.shape[0], 24]),
     }),
     step(tokens, state, memory) {
-      const [ids, seeds] = [tokens.arraySync(), memory.picture.seed.arraySync()];
+      const ids = tokens.arraySync();
+      const pictures = memory.picture.seed.arraySync();
+      // Rows are a multiple of the pictures, and those of a picture stand together.
+      expect(ids.length % pictures.length).toBe(0);
+      const seeds = ids.map((_, row) => pictures[Math.floor((row * pictures.length) / ids.length)]!);
       const [lengths, traces] = [state.length.arraySync(), state.trace.arraySync()];
       calls.push(ids.length);
       const paths = traces.map((trace, row) => [...trace.slice(0, lengths[row]), ids[row]!]);
@@ -31,6 +37,7 @@ export function scripted(vocabSize: number, sharpness = 3) {
         logits: tf.tensor2d(paths.map((path, row) => logitsOf(seeds[row]![0]!, path))),
         state: { length: tf.add(state.length, tf.scalar(1, 'int32')), trace: tf.tensor2d(padded) },
         weights: tf.tensor2d(paths.map((path, row) => weightsOf(seeds[row]![0]!, path))),
+        hidden: tf.tensor2d(paths.map((path, row) => hiddenOf(seeds[row]![0]!, path))),
       };
     },
   };
@@ -39,7 +46,7 @@ export function scripted(vocabSize: number, sharpness = 3) {
   const memoryOf = (seeds: readonly number[]): Memory => ({
     picture: { seed: tf.tensor2d(seeds.map((seed) => [seed])) },
   });
-  return { decoder, memoryOf, logitsOf, logProbsOf, weightsOf, calls };
+  return { decoder, memoryOf, logitsOf, logProbsOf, weightsOf, hiddenOf, calls };
 }
 
 /** In double precision. */

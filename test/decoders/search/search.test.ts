@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
 import { DataError, UsageError } from '../../../src/core/errors';
 import { type BeamOptions, beam } from '../../../src/decoders/search/beam';
+import { contrastive } from '../../../src/decoders/search/contrastive';
 import { greedy } from '../../../src/decoders/search/greedy';
 import { sample } from '../../../src/decoders/search/sample';
 import type { Hypothesis, Search, SearchProblem } from '../../../src/decoders/search/types';
@@ -64,6 +65,10 @@ const strategies: [string, Search][] = [
   ['shrinking beam', beam({ beamSize: 3, rule: 'shrinking', temperature: 1.5 })],
   ['sample', sample({ seed: 5, samples: 3 })],
   ['filtered sample', sample({ seed: 6, topK: 4, topP: 0.8, temperature: 2 })],
+  ['beam sample', sample({ seed: 7, beamSize: 3, temperature: 1.5 })],
+  ['diverse beam', beam({ beamSize: 4, groups: 2, diversityPenalty: 0.7 })],
+  ['beam of the older rule', beam({ beamSize: 3, rule: 'heap' })],
+  ['contrastive', contrastive({ topK: 3 })],
 ];
 
 describe('beside exhaustive search', () => {
@@ -225,6 +230,7 @@ describe.each(strategies)('%s', (_, search) => {
         initialState: ({ picture }: { picture: { seed: tf.Tensor2D } }) => ({ seed: picture.seed }),
         step: (tokens: tf.Tensor1D, state: { seed: tf.Tensor2D }) => ({
           logits: tf.tensor2d(tokens.arraySync().map((token) => [0, 0, -3, token, 1])),
+          hidden: state.seed as tf.Tensor2D,
           state,
         }),
       },
@@ -268,6 +274,7 @@ describe.each(strategies)('%s', (_, search) => {
   test('says so when the decoder gives no numbers', async () => {
     const step = (tokens: tf.Tensor1D, state: tf.Tensor2D) => ({
       logits: tf.fill<tf.Rank.R2>([tokens.size, 20], NaN),
+      hidden: tf.ones<tf.Rank.R2>([tokens.size, 2]),
       state,
     });
     const broken = { initialState: () => tf.zeros<tf.Rank.R2>([1, 1]), step };
