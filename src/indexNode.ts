@@ -1,2 +1,4 @@
 export { selectBackend } from './node/backends';
+export { openPretrained } from './node/pretrained';
+export { fromPretrained } from './node/pretrainedCaptioner';
 export * from './public';

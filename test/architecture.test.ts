@@ -7,7 +7,7 @@ const root = join(import.meta.dirname, '..');
 const core = ['core', 'version'];
 const model = [...core, 'attention', 'encoders', 'decoders', 'decoders/types', 'decoders/search'];
 const captioner = [...model, 'data', 'io', 'backends'];
-const training = [...captioner, 'captioner', 'attentionLSTMCaptioner', 'metrics'];
+const training = [...captioner, 'captioner', 'attentionLSTMCaptioner', 'transformerCaptioner', 'models', 'metrics'];
 const surface = [...training, 'training'];
 
 /** What the files of each folder, or a file that stands for itself, may import beside their own folder. */
@@ -25,9 +25,11 @@ const mayImport: Record<string, readonly string[]> = {
   backends: core,
   captioner,
   attentionLSTMCaptioner: [...captioner, 'captioner'],
+  transformerCaptioner: [...captioner, 'captioner'],
+  models: [...captioner, 'captioner'],
   training,
   public: surface,
-  index: ['public', 'backends'],
+  index: ['public', 'backends', 'io', 'models'],
   indexNode: ['public', 'node/'],
   'node/': surface,
   node: ['node/'],

@@ -4,13 +4,21 @@ import { Random } from '../core/random';
 import { problemsOf } from '../core/schema';
 import { ConvEncoder } from './convEncoder';
 import { MobileNetV2 } from './mobilenetV2';
+import { createConvNetwork, storedConvNetworks } from './storedConvNetworks';
 import type { Encoder } from './types';
+import { VisionEncoder } from './visionEncoder';
+import { storedVisionEncoderConfig } from './visionTowerConfig';
+import { ViT } from './vit';
+import { storedViTConfig } from './vitConfig';
 
 const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 const configSchema = v.variant('type', [
   v.object({ type: v.literal('mobilenet-v2'), imageSize: whole }),
   v.object({ type: v.literal('conv'), imageSize: whole, channels: v.array(whole) }),
+  storedViTConfig,
+  storedVisionEncoderConfig,
+  ...storedConvNetworks,
 ]);
 
 /**
@@ -26,5 +34,9 @@ export function createEncoder(config: Encoder['config'], random = new Random(0))
     throw new DataError(`The encoder cannot be built as it is described: ${problems.join('; ')}.`);
   }
   const known = checked.output;
-  return known.type === 'conv' ? new ConvEncoder(known, random) : new MobileNetV2(known, random);
+  if (known.type === 'vit') return new ViT(known, random);
+  if (known.type === 'vision-tower') return new VisionEncoder(known, random);
+  if (known.type === 'conv') return new ConvEncoder(known, random);
+  if (known.type === 'mobilenet-v2') return new MobileNetV2(known, random);
+  return createConvNetwork(known, random);
 }

@@ -6,39 +6,61 @@ import { DataError, UsageError } from '../core/errors';
 import { assignParameters, parametersOf } from '../core/parameters';
 import { createEncoder } from '../encoders/create';
 import { mobileNetV2LayerNames } from '../encoders/mobilenetV2';
+import { PUBLISHED_NAMES, type PublishedOptions, publishedEncoder } from '../encoders/published';
 import type { Encoder } from '../encoders/types';
 import { assignStored, readJSON, readTensors, tensorOf } from '../io/checkpoint';
+import { openWeights } from '../io/weights';
 import { directory } from './directory';
 
 const configSchema = v.object({ encoder: v.looseObject({ type: v.string() }) });
 
+export type LoadEncoderOptions = PublishedOptions & {
+  /** A file of weights, or a folder with one. */
+  weights?: string;
+};
+
+/** The encoders that take weights. */
+const NAMES = ['mobilenet-v2', ...PUBLISHED_NAMES];
+
 /**
  * An encoder with its weights.
  *
- * @param nameOrFolder - `mobilenet-v2` with `weights`, or the folder of a captioner, whose encoder is taken
- * @param options.weights - a folder with `model.safetensors`, or such a file, of layers `l00.weight`, `l00.bias`, ...
- * @throws DataError that names what is missing or does not fit
+ * - `mobilenet-v2` and `efficientnet-lite0`: weights of layers `l00.weight`, `l00.bias`, ..., as converted from TensorFlow Lite
+ * - `resnet50` and the other names of `PUBLISHED_NAMES`: weights of torchvision, timm, transformers or Keras, in safetensors, as
+ *   PyTorch saves them, or `.h5`
+ * - the folder of a captioner, whose encoder is taken
+ *
+ * @param options - beside `weights`, which stage gives the features and the like; not for `mobilenet-v2` and captioners
+ * @throws DataError that names what is missing or does not fit; UsageError for an option that the encoder does not take
  */
-export async function loadEncoder(nameOrFolder: string, options: { weights?: string } = {}): Promise<Encoder> {
-  if (nameOrFolder === 'mobilenet-v2') {
-    if (!options.weights)
+export async function loadEncoder(
+  nameOrFolder: string,
+  { weights, ...options }: LoadEncoderOptions = {},
+): Promise<Encoder> {
+  const published = PUBLISHED_NAMES.includes(nameOrFolder);
+  if (!published && Object.keys(options).length > 0)
+    throw new UsageError(`'${nameOrFolder}' takes no ${Object.keys(options).join(', ')}; give weights alone.`);
+  if (NAMES.includes(nameOrFolder)) {
+    if (!weights)
       throw new UsageError(
-        "loadEncoder('mobilenet-v2') needs { weights: FOLDER }, a folder with model.safetensors. To take the encoder of a captioner, give its folder instead of a name.",
+        `loadEncoder('${nameOrFolder}') needs { weights: FOLDER }, a folder with model.safetensors. To take the encoder of a captioner, give its folder instead of a name.`,
       );
-    return mobileNetV2Of(options.weights);
+    if (!published) return mobileNetV2Of(weights);
+    const [folder, file] = await locate(weights);
+    return publishedEncoder(nameOrFolder, await openWeights(directory(folder), file ? { file } : {}), options);
   }
-  if (options.weights)
-    throw new UsageError(`'${nameOrFolder}' is no encoder that takes weights; the name that does is mobilenet-v2.`);
+  if (weights)
+    throw new UsageError(`'${nameOrFolder}' is no encoder that takes weights; those that do are ${NAMES.join(', ')}.`);
   const store = directory(nameOrFolder);
   if (!(await stat(join(nameOrFolder, 'config.json')).catch(() => undefined)))
     throw new DataError(
-      `'${nameOrFolder}' is neither an encoder's name (mobilenet-v2) nor the folder of a captioner (it has no config.json).`,
+      `'${nameOrFolder}' is neither an encoder's name (${NAMES.join(', ')}) nor the folder of a captioner (it has no config.json).`,
     );
   const config = await readJSON(store, 'config.json', configSchema);
-  const weights = await readTensors(store, 'model.safetensors');
+  const stored = await readTensors(store, 'model.safetensors');
   const encoder = createEncoder(config.encoder);
   try {
-    const own = new Map([...weights].filter(([name]) => name.startsWith('encoder.')));
+    const own = new Map([...stored].filter(([name]) => name.startsWith('encoder.')));
     assignStored(parametersOf(encoder.params, 'encoder'), own, `model.safetensors in ${store.location}`);
     return encoder;
   } catch (error) {
@@ -47,13 +69,16 @@ export async function loadEncoder(nameOrFolder: string, options: { weights?: str
   }
 }
 
-async function mobileNetV2Of(path: string): Promise<Encoder> {
+/** The folder that weights lie in, and the file where one was named. */
+async function locate(path: string): Promise<[folder: string, file: string | undefined]> {
   const status = await stat(path).catch(() => undefined);
   if (!status)
     throw new DataError(`There are no weights at ${path}. Give a folder with model.safetensors, or such a file.`);
-  const [folder, file] = status.isDirectory()
-    ? [path, 'model.safetensors']
-    : [join(path, '..'), path.split(/[\\/]/).at(-1)!];
+  return status.isDirectory() ? [path, undefined] : [join(path, '..'), path.split(/[\\/]/).at(-1)!];
+}
+
+async function mobileNetV2Of(path: string): Promise<Encoder> {
+  const [folder, file = 'model.safetensors'] = await locate(path);
   const stored = await readTensors(directory(folder), file);
   const names = mobileNetV2LayerNames();
   const encoder = createEncoder({ type: 'mobilenet-v2', imageSize: 224 });

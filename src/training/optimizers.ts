@@ -21,13 +21,16 @@ export interface Optimizer {
 
 export type AdamOptions = { beta1?: number; beta2?: number; epsilon?: number };
 
+/** `weightDecay` is one for all parameters, or tells that of a name, as `decayExcept` does. */
+export type AdamWOptions = AdamOptions & { weightDecay?: number | ((name: string) => number) };
+
 /**
  * Adam with decoupled weight decay, as `torch.optim.AdamW`: p -= rate * weightDecay * p before Adam's step.
  * Moments and step counts belong to parameter names: one that the loss did not touch keeps its own.
  *
  * @see Loshchilov and Hutter 2019, https://arxiv.org/abs/1711.05101, algorithm 2
  */
-export function adamW(learningRate: number, options: AdamOptions & { weightDecay?: number } = {}): Optimizer {
+export function adamW(learningRate: number, options: AdamWOptions = {}): Optimizer {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = options;
   expectPositive('learningRate', learningRate);
   type Moments = { first: tf.Tensor; second: tf.Tensor; step: number };
@@ -39,6 +42,7 @@ export function adamW(learningRate: number, options: AdamOptions & { weightDecay
       for (const [name, gradient] of grads) {
         const parameter = parameters.get(name)!;
         const rate = learningRate * scale(name);
+        const decay = typeof weightDecay === 'number' ? weightDecay : weightDecay(name);
         const before = moments.get(name);
         const step = (before?.step ?? 0) + 1;
         const [unbias, unbiasSquare] = [1 - beta1 ** step, Math.sqrt(1 - beta2 ** step)];
@@ -58,7 +62,7 @@ export function adamW(learningRate: number, options: AdamOptions & { weightDecay
             (deviation) => tf.div(first, deviation),
             (ratio) => tf.mul(ratio, (rate * unbiasSquare) / unbias),
           );
-          parameter.assign(tf.sub(weightDecay === 0 ? parameter : tf.mul(parameter, 1 - rate * weightDecay), move));
+          parameter.assign(tf.sub(decay === 0 ? parameter : tf.mul(parameter, 1 - rate * decay), move));
         });
       }
     },

@@ -284,7 +284,7 @@ function lossAndGradients(
   const forward = () => {
     const seen = features ?? encoder.encode(pixelTensor(encoder, batch.pixels!));
     const tokens = tf.tensor2d(inputs, [rows, time], 'int32');
-    const pass = decoder.teacherForced(tokens, decoder.remember(seen), {
+    const pass = decoder.teacherForced(tokens, decoder.remember(seen, drop), {
       wanted: tf.tensor1d(wanted, 'int32'),
       drop,
     });

@@ -61,7 +61,8 @@ test('a configuration builds the encoder that it describes', () =>
   }));
 
 test.each([
-  [{ type: 'resnet' }, /type: Invalid type: Expected \("mobilenet-v2" \| "conv"\) but received "resnet"/],
+  [{ type: 'perceptron' }, /type: Invalid type: Expected \("mobilenet-v2" \| "conv" \| .*\) but received "perceptron"/],
+  [{ type: 'resnet', imageSize: [64, 64] }, /depths: /],
   [{ type: 'conv', imageSize: 16 }, /channels: /],
   [{ type: 'conv', imageSize: 16, channels: ['4'] }, /channels\.0: /],
   [{ type: 'mobilenet-v2', imageSize: 0 }, /imageSize: /],

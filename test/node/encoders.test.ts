@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeImages } from '../../src/captioner';
 import { DataError, UsageError } from '../../src/core/errors';
+import { createEncoder } from '../../src/encoders/create';
 import { readSafetensors, storeFloat32, writeSafetensors } from '../../src/io/safetensors';
 import { selectBackend } from '../../src/node/backends';
 import { directory } from '../../src/node/directory';
@@ -65,6 +66,48 @@ describe.skipIf(!existsSync(weights))('MobileNetV2 with the weights of ImageNet'
 
 if (!existsSync(weights)) console.warn(`Skipped: MobileNetV2 against its reference (${weights} is not there).`);
 
+const lite = join(data, 'weights/efficientnet_lite0_224');
+
+test.skipIf(!existsSync(lite))(
+  'EfficientNet-Lite0 agrees with its reference on real pictures',
+  { timeout: 60_000 },
+  async () => {
+    await selectBackend({ prefer: 'wasm', threads: 1 });
+    await expectNoLeak(async () => {
+      const encoder = await loadEncoder('efficientnet-lite0', { weights: lite });
+      expect([encoder.grid, encoder.featureSize]).toEqual([[7, 7], 1280]);
+      // What a checkpoint holds of it builds the same encoder again.
+      const again = createEncoder(JSON.parse(JSON.stringify(encoder.config)));
+      expect(again.preprocessing).toEqual(encoder.preprocessing);
+      again.dispose();
+      const { images } = JSON.parse(await readFile(join(lite, 'reference_gap.json'), 'utf8')) as {
+        images: Record<string, { gap: number[] }>;
+      };
+      for (const [name, { gap }] of Object.entries(images)) {
+        const file = [join(data, 'flickr8k/images', name), join(data, 'weights/tflite', name)].find(existsSync)!;
+        const features = await encodeImages(encoder, [await readImage(file)]);
+        // Means over 49 positions of values up to 6.
+        tf.tidy(() => expectClose(tf.mean(features, 1), gap, 1e-3, 1e-3));
+        features.dispose();
+      }
+      encoder.dispose();
+    });
+  },
+);
+
+if (!existsSync(lite)) console.warn(`Skipped: EfficientNet-Lite0 against its reference (${lite} is not there).`);
+
+test('a published network is loaded by its name, from whatever file has its weights', () =>
+  expectNoLeak(async () => {
+    const goldens = join(import.meta.dirname, '../goldens/models');
+    await expect(loadEncoder('resnet18')).rejects.toThrow(UsageError);
+    await expect(loadEncoder('resnet18', { weights: join(goldens, 'none') })).rejects.toThrow(DataError);
+    // Of other widths than the published one: everything that does not fit is named.
+    const failed = loadEncoder('resnet18', { weights: join(goldens, 'resnet_tv_basic'), stage: 1 });
+    await expect(failed).rejects.toThrow(/conv1\.weight is \[8,3,7,7\] but should be \[64,3,7,7\]/);
+    await expect(loadEncoder('mobilenet-v2', { weights: goldens, stage: 1 })).rejects.toThrow(UsageError);
+  }));
+
 test("a captioner's encoder is taken out of its folder, alone", () =>
   expectNoLeak(async () => {
     const captioner = tinyCaptioner();
@@ -99,7 +142,7 @@ describe('what cannot be loaded', () => {
     await refused(
       loadEncoder('resnet'),
       DataError,
-      "'resnet' is neither an encoder's name (mobilenet-v2) nor the folder",
+      /'resnet' is neither an encoder's name \(mobilenet-v2, .*\) nor the folder/,
     );
   });
 
@@ -128,8 +171,8 @@ describe('what cannot be loaded', () => {
     const config = JSON.parse(new TextDecoder().decode(await store.read('config.json')));
     await write('config.json', JSON.stringify({ ...config, encoder: { ...config.encoder, channels: [4, 6] } }));
     await refused(loadEncoder(folder), DataError, /encoder\.1\.weight is \[3,3,4,5\] but should be \[3,3,4,6\]/);
-    await write('config.json', JSON.stringify({ ...config, encoder: { type: 'vit' } }));
-    await refused(loadEncoder(folder), DataError, /received "vit"/);
+    await write('config.json', JSON.stringify({ ...config, encoder: { type: 'perceptron' } }));
+    await refused(loadEncoder(folder), DataError, /received "perceptron"/);
     await write('config.json', '{');
     await refused(loadEncoder(folder), DataError, /config\.json in .* is not JSON/);
   });

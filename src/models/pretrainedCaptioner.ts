@@ -1,0 +1,209 @@
+import * as tf from '@tensorflow/tfjs';
+import { type Caption, type Captioner, type CaptionOptions, captionMemory, encodeImages } from '../captioner';
+import { DataError, expectWhole, UsageError } from '../core/errors';
+import { parametersOf } from '../core/parameters';
+import { leaves, type Tree } from '../core/tree';
+import type { Tokenizer } from '../data/tokenizer';
+import type { Image } from '../data/types';
+import { prompted } from '../decoders/prompted';
+import type { Search } from '../decoders/search/types';
+import { TransformerDecoder } from '../decoders/transformer';
+import type { Encoder } from '../encoders/types';
+import { type SaveStateDictOptions, saveStateDict } from '../io/saveStateDict';
+import type { Store } from '../io/types';
+import { searchFromGenerationConfig } from './generationConfig';
+import type { PrefixDecoder } from './prefixDecoder';
+
+/** A whole model that captions: VisionEncoderDecoder, BLIP, GIT, BLIP-2. */
+export interface CaptioningModel {
+  readonly encoder: Encoder;
+  readonly decoder: TransformerDecoder | PrefixDecoder;
+  readonly params: Tree;
+  stateDict(): Iterable<[key: string, value: tf.Tensor]>;
+  dispose(): void;
+}
+
+export type PretrainedParts = {
+  model: CaptioningModel;
+  /** With the ids that captions of this model begin and end with. */
+  tokenizer: Tokenizer;
+  /** As `generation_config.json` has it. */
+  generationConfig: Record<string, unknown>;
+  /** The other files of the folder, `config.json` among them, which are saved with the weights as they are; by name. */
+  files: ReadonlyMap<string, Uint8Array>;
+  /** Probability of dropping a value in training, in [0, 1). */
+  dropout: number;
+};
+
+export type PretrainedCaptionOptions = CaptionOptions & {
+  /** What captions begin with, such as `a photo of`: one for all pictures, or one for each. It is part of their text. */
+  prompt?: string | readonly string[];
+};
+
+/**
+ * A published captioner with all that its folder holds. It searches as its `generation_config.json` says, so that captions
+ * are those of `generate` in transformers, and it is trained like any other captioner.
+ */
+export class PretrainedCaptioner implements Captioner {
+  readonly encoder: Encoder;
+  readonly decoder: TransformerDecoder | PrefixDecoder;
+  readonly model: CaptioningModel;
+  readonly tokenizer: Tokenizer;
+  readonly generation: { beamSize: number; lengthPenalty: number; maxLength: number };
+  readonly search: Search;
+  readonly suppress: readonly number[] = [];
+  readonly dropout: number;
+
+  /** The model belongs to the captioner from here on. */
+  constructor(private readonly parts: PretrainedParts) {
+    const { model, tokenizer, generationConfig, dropout } = parts;
+    if (!(dropout >= 0 && dropout < 1))
+      throw new UsageError(`dropout is ${dropout} but should be within 0 and 1, such as 0.1.`);
+    this.model = model;
+    this.encoder = model.encoder;
+    this.decoder = model.decoder;
+    this.tokenizer = tokenizer;
+    this.dropout = dropout;
+    const { search, maxLength } = searchFromGenerationConfig(generationConfig);
+    this.search = search;
+    const { num_beams: beams, length_penalty: penalty } = generationConfig;
+    this.generation = { beamSize: (beams as number) ?? 1, lengthPenalty: (penalty as number) ?? 1, maxLength };
+  }
+
+  /** Captions pictures: an array for an array, one for one. */
+  caption(images: readonly Image[], options?: PretrainedCaptionOptions): Promise<Caption[]>;
+  caption(image: Image, options?: PretrainedCaptionOptions): Promise<Caption>;
+  async caption(
+    images: Image | readonly Image[],
+    options: PretrainedCaptionOptions = {},
+  ): Promise<Caption | Caption[]> {
+    const all = Array.isArray(images) ? (images as readonly Image[]) : [images as Image];
+    const { batchSize = 16, prompt, signal } = options;
+    expectWhole('batchSize', batchSize, 1);
+    const prompts = prompt === undefined ? undefined : typeof prompt === 'string' ? all.map(() => prompt) : prompt;
+    if (prompts && prompts.length !== all.length)
+      throw new UsageError(
+        `There are ${prompts.length} prompts for ${all.length} pictures; give one, or one for each.`,
+      );
+    const captions: Caption[] = [];
+    for (let start = 0; start < all.length; start += batchSize) {
+      signal?.throwIfAborted();
+      const end = start + batchSize;
+      const features = await encodeImages(this.encoder, all.slice(start, end));
+      try {
+        captions.push(
+          ...(await this.captionFeatures(features, {
+            ...options,
+            ...(prompts && { prompt: prompts.slice(start, end) }),
+          })),
+        );
+      } finally {
+        features.dispose();
+      }
+    }
+    return Array.isArray(images) ? captions : captions[0]!;
+  }
+
+  /** Captions features [images, positions, featureSize], which stay the caller's. */
+  async captionFeatures(features: tf.Tensor3D, options: PretrainedCaptionOptions = {}): Promise<Caption[]> {
+    const { prompt, ...asked } = options;
+    const images = features.shape[0];
+    const prompts = typeof prompt === 'string' ? new Array<string>(images).fill(prompt) : prompt;
+    const words = prompts?.map((text) => this.tokenizer.encode(text));
+    const { startId } = this.tokenizer;
+    const begun = words?.map((ids) => [startId, ...ids]);
+    const memory = tf.tidy(() => this.remember(features, begun)) as Tree;
+    const decoder = begun && this.decoder instanceof TransformerDecoder ? prompted(this.decoder, begun) : this.decoder;
+    try {
+      const length = Math.max(1, ...(begun ?? []).map((ids) => ids.length));
+      const { maxLength } = searchFromGenerationConfig(this.parts.generationConfig, length);
+      const captions = await captionMemory({ ...this.source, decoder }, memory, images, {
+        maxLength,
+        ...asked,
+        ...(begun && { prompts: begun }),
+      });
+      return words ? captions.map((caption, i) => this.withPrompt(caption, words[i]!)) : captions;
+    } finally {
+      for (const tensor of leaves(memory).values()) if (tensor !== features) tensor.dispose();
+    }
+  }
+
+  /** Every trainable number by its path, as `train` names them. */
+  parameters(): Map<string, tf.Variable> {
+    return new Map([...parametersOf(this.encoder.params, 'encoder'), ...parametersOf(this.decoder.params, 'decoder')]);
+  }
+
+  /**
+   * Writes a folder that transformers in Python loads with `from_pretrained`, and `fromPretrained` here.
+   *
+   * @param options.dtype - half precision takes half the place
+   * @throws UsageError while there are adapters that are not merged
+   */
+  async savePretrained(store: Store, options: Omit<SaveStateDictOptions, 'dispose'> = {}): Promise<void> {
+    if ([...this.parameters().keys()].some((name) => name.includes('.lora.')))
+      throw new UsageError(
+        'Adapters are no part of the published format. Fold them into the weights first: lora.merge().',
+      );
+    await saveStateDict(store, this.model.stateDict(), { ...options, dispose: true });
+    const { dtype } = options;
+    for (const [name, bytes] of this.parts.files)
+      await store.write(name, dtype && name === 'config.json' ? withDtype(bytes, dtype) : bytes);
+  }
+
+  dispose(): void {
+    this.model.dispose();
+  }
+
+  private get source() {
+    const { tokenizer, generation, encoder, search, suppress } = this;
+    return { tokenizer, generation, encoder, search, suppress };
+  }
+
+  private remember(features: tf.Tensor3D, prompts: number[][] | undefined): Tree {
+    const { decoder } = this;
+    if (decoder instanceof TransformerDecoder || !prompts) return decoder.remember(features);
+    return decoder.continueFrom(decoder.remember(features), prompts);
+  }
+
+  private withPrompt(caption: Caption, words: readonly number[]): Caption {
+    const spoken = (tokens: readonly number[]) => this.tokenizer.decode([...words, ...tokens]);
+    const { alternatives } = caption;
+    return {
+      ...caption,
+      text: spoken(caption.tokens),
+      ...(alternatives && { alternatives: alternatives.map((other) => ({ ...other, text: spoken(other.tokens) })) }),
+    };
+  }
+}
+
+/** The tokenizer with other ids for start, end and padding: those that the model was trained with. */
+export function withIds(
+  tokenizer: Tokenizer,
+  { startId, endId, padId }: { startId: number | undefined; endId: readonly number[]; padId: number | undefined },
+  where: string,
+): Tokenizer {
+  if (endId.length > 1)
+    throw new DataError(
+      `${where} names ${endId.length} tokens that end a caption (eos_token_id), but one is supported.`,
+    );
+  return {
+    vocabSize: tokenizer.vocabSize,
+    unknownId: tokenizer.unknownId,
+    startId: startId ?? tokenizer.startId,
+    endId: endId[0] ?? tokenizer.endId,
+    padId: padId ?? tokenizer.padId,
+    encode: (caption) => tokenizer.encode(caption),
+    words: (tokens) => tokenizer.words(tokens),
+    decode: (tokens) => tokenizer.decode(tokens),
+  };
+}
+
+/** Changed as text: Python tells 1.0 from 1, and JavaScript would write the one as the other. */
+function withDtype(config: Uint8Array, dtype: string): Uint8Array {
+  const text = new TextDecoder().decode(config);
+  const entry = /"(torch_)?dtype":\s*"[a-z0-9]+"/g;
+  const changed = entry.test(text)
+    ? text.replaceAll(entry, (_, old = '') => `"${old}dtype": "${dtype}"`)
+    : text.replace('{', `{\n  "dtype": "${dtype}",`);
+  return new TextEncoder().encode(changed);
+}
