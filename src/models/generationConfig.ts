@@ -114,7 +114,7 @@ export function searchFromGenerationConfig(json: unknown, promptLength = 1): Con
   const config = readGenerationConfig(json);
   const ends = config.eos_token_id ?? [];
   return {
-    search: searchOf(config),
+    search: searchOf(config, promptLength),
     maxLength: config.max_new_tokens ?? (config.max_length ?? 20) - promptLength,
     wanted: config.num_return_sequences ?? 1,
     endId: ends,
@@ -123,9 +123,9 @@ export function searchFromGenerationConfig(json: unknown, promptLength = 1): Con
   };
 }
 
-function searchOf(config: GenerationConfig): Search {
+function searchOf(config: GenerationConfig, promptLength: number): Search {
   const { num_beams: beams, do_sample: sampled, num_beam_groups: groups } = config;
-  const constraints = constraintsOf(config);
+  const constraints = constraintsOf(config, promptLength);
   const beamSize = beams ?? 1;
   const ranking = given({
     lengthPenalty: config.length_penalty,
@@ -144,10 +144,12 @@ function searchOf(config: GenerationConfig): Search {
     });
   }
   if (beamSize === 1) return greedy(constraints);
+  if ((groups ?? 1) > 1 && !config.diversity_penalty)
+    throw new DataError('The generation_config has num_beam_groups, which needs a diversity_penalty above 0.');
   return beam({
     beamSize,
     ...ranking,
-    ...((groups ?? 1) > 1 && { groups: groups!, diversityPenalty: config.diversity_penalty ?? 0 }),
+    ...((groups ?? 1) > 1 && { groups: groups!, diversityPenalty: config.diversity_penalty! }),
     ...(config.renormalize_logits && { renormalise: true }),
     ...constraints,
   });
@@ -155,17 +157,19 @@ function searchOf(config: GenerationConfig): Search {
 
 const aboveZero = (value: number | null | undefined) => (value ? value : undefined);
 
-function constraintsOf(config: GenerationConfig): Constraints {
+function constraintsOf(config: GenerationConfig, promptLength: number): Constraints {
   const decay = config.exponential_decay_length_penalty;
   return given({
-    minLength: aboveZero(config.min_length),
+    // transformers forgets min_length where min_new_tokens is given, be it 0.
+    minLength: typeof config.min_new_tokens === 'number' ? undefined : aboveZero(config.min_length),
     minNewTokens: aboveZero(config.min_new_tokens),
     noRepeatNgram: aboveZero(config.no_repeat_ngram_size),
     repetitionPenalty: config.repetition_penalty === 1 ? undefined : config.repetition_penalty,
     badWords: config.bad_words_ids,
     suppress: config.suppress_tokens,
     beginSuppress: config.begin_suppress_tokens,
-    forcedFirst: config.forced_bos_token_id,
+    // After a prompt transformers forces nothing.
+    forcedFirst: promptLength === 1 ? config.forced_bos_token_id : undefined,
     forcedLast: config.forced_eos_token_id,
     lengthDecay: decay ? { start: decay[0], factor: decay[1] } : undefined,
   });
