@@ -3,7 +3,7 @@
  *
  *   tsx bench/engine.ts BACKEND FOLDER
  *
- * BACKEND is a name, or `fastest`.
+ * BACKEND is a name, `fastest`, or `transformers.js`.
  */
 import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs';
@@ -14,6 +14,7 @@ import { work } from './jobs';
 import { readPlan } from './jobs/files';
 import type { Work } from './jobs/types';
 import type { Answers, Profile, Question } from './processes';
+import { captionByTransformersJS, describeTransformersJS } from './transformersJS';
 
 const answer = (value: Answers[keyof Answers] | { error: string }) =>
   process.stdout.write(`${JSON.stringify(value)}\n`);
@@ -79,10 +80,11 @@ async function start(name: BackendName | 'fastest'): Promise<BackendDescription>
   }
 }
 
-async function serve(engine: BackendName | 'fastest', folder: string): Promise<void> {
-  answer({ engine: describe(await start(engine)) });
+async function serve(engine: BackendName | 'fastest' | 'transformers.js', folder: string): Promise<void> {
+  const foreign = engine === 'transformers.js';
+  answer({ engine: foreign ? await describeTransformersJS() : describe(await start(engine)) });
   const { kind } = await readPlan(folder);
-  const opened = await work[kind](folder);
+  const opened = await (foreign ? captionByTransformersJS : work[kind])(folder);
   for await (const line of createInterface({ input: process.stdin })) {
     const asked: Question = JSON.parse(line);
     if (asked.ask === 'check') answer(await opened.check());
@@ -93,7 +95,7 @@ async function serve(engine: BackendName | 'fastest', folder: string): Promise<v
 }
 
 try {
-  await serve(process.argv[2] as BackendName | 'fastest', process.argv[3]!);
+  await serve(process.argv[2] as Parameters<typeof serve>[0], process.argv[3]!);
   process.exit(0); // threads of wasm would hold it
 } catch (error) {
   answer({ error: (error as Error).message });

@@ -2,16 +2,20 @@
  * Training and captioning by every engine that is here, against PyTorch: npm run bench [-- --only JOB --json FILE]
  *
  *   --only JOB          this job alone; may be given several times
- *   --engines A,B       instead of pytorch,tfjs-node-gpu,tfjs-node,onnxruntime,wasm; cpu only if it is named
+ *   --engines A,B       instead of pytorch,transformers.js,tfjs-node-gpu,tfjs-node,onnxruntime,wasm; cpu only if it is named
  *   --rounds N          turns of every engine, 5 by default
  *   --epoch-steps N     steps that are timed of the epoch, or `all`; 20 by default, and the epoch is extrapolated
  *   --json FILE         the rows of the table, a JSON array of `Row` in table.ts
  *
  * All engines read the same weights and data and must first agree on losses, norms of gradients, features and captions.
  * Each runs in a process of its own, on all processors, in turn with the others. ms is the mean of the fastest of the
- * rounds of a second each, which leaves out what else the machine did; peak MB (2^20 bytes) is the largest resident
- * memory of the process from start to end. PyTorch runs on the Python named in BENCH_PYTHON (with torch and numpy), else
- * in a virtual environment that is made in .cache/. Flickr8k is looked for in CAPTIONING_DATA or ../shared/data.
+ * rounds of a second each, which leaves out what else the machine did; tokens/s counts those of all pictures of a run,
+ * encoding included; peak MB (2^20 bytes) is the largest resident memory of the process from start to end.
+ *
+ * PyTorch runs on the Python named in BENCH_PYTHON (with torch, numpy and transformers; for transformers.js optimum-onnx
+ * too), else in a virtual environment that is made in .cache/. transformers.js is @huggingface/transformers, installed
+ * there too; it does the jobs of the VisionEncoderDecoder by greedy search alone, having no beam search and no BLIP.
+ * Flickr8k is looked for in CAPTIONING_DATA or ../shared/data.
  */
 import { writeFile } from 'node:fs/promises';
 import { loadavg } from 'node:os';
@@ -20,6 +24,7 @@ import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
 import { type Comparison, compare, type Timing } from './compare';
 import { jobs } from './jobs';
+import type { Job } from './jobs/types';
 import { machine, type Row, rowsTable } from './table';
 
 const cache = join(import.meta.dirname, '../.cache/bench');
@@ -27,7 +32,7 @@ const cache = join(import.meta.dirname, '../.cache/bench');
 const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true },
-    engines: { type: 'string', default: 'pytorch,tfjs-node-gpu,tfjs-node,onnxruntime,wasm' },
+    engines: { type: 'string', default: 'pytorch,transformers.js,tfjs-node-gpu,tfjs-node,onnxruntime,wasm' },
     rounds: { type: 'string', default: '5' },
     'epoch-steps': { type: 'string', default: '20' },
     json: { type: 'string' },
@@ -47,12 +52,13 @@ for (const name of values.only ?? [])
 const chosen = all.filter(({ name }) => values.only?.includes(name) ?? true);
 const rounds = whole('rounds');
 
-function rowsOf(job: string, { timings, part }: Comparison): Row[] {
+function rowsOf({ name: job, tokens }: Job, { timings, part }: Comparison): Row[] {
   const torch = timings.find(({ engine }) => engine === 'pytorch');
   return timings.map(({ engine, description, milliseconds, peakBytes, profile }) => ({
     job,
     engine,
     ms: milliseconds,
+    ...(tokens !== undefined && { tokensPerSecond: (1000 * tokens) / milliseconds }),
     ratioToPyTorch: torch ? milliseconds / torch.milliseconds : null,
     peakMB: peakBytes / 2 ** 20,
     version: description,
@@ -84,9 +90,11 @@ const missing = new Map<string, string>();
 const failures: string[] = [];
 for (const job of chosen) {
   process.stderr.write(`${job.name}\n`);
-  const engines = values.engines.split(',').filter((engine) => !missing.has(engine));
+  const engines = values.engines
+    .split(',')
+    .filter((engine) => !missing.has(engine) && (engine !== 'transformers.js' || job.transformersJS));
   const comparison = await compare(job, engines, rounds, cache);
-  rows.push(...rowsOf(job.name, comparison));
+  rows.push(...rowsOf(job, comparison));
   shares.push(...comparison.timings.flatMap((timing) => shareOf(job.name, timing)));
   for (const [engine, why] of comparison.missing) missing.set(engine, why);
   for (const [engine, why] of comparison.failures) failures.push(`${job.name}, ${engine}: ${why}`);

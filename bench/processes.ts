@@ -85,25 +85,28 @@ export class EngineProcess {
   }
 }
 
-/** Starts an engine on the job in `folder`: `pytorch` or the name of a backend. It answers 'start' when it is there. */
+/**
+ * Starts an engine on the job in `folder`: `pytorch`, `transformers.js` or the name of a backend. It answers 'start' when it
+ * is there.
+ */
 export async function startEngine(engine: string, folder: string): Promise<EngineProcess> {
   if (engine === 'pytorch') {
     const script = join(root, 'bench/pytorch/engine.py');
-    return new EngineProcess(await pythonWith(['torch', 'numpy'], 'bench-venv'), [
-      script,
-      folder,
-      `${availableParallelism()}`,
-    ]);
+    return new EngineProcess(await benchPython(), [script, folder, `${availableParallelism()}`]);
   }
+  if (engine === 'transformers.js') await (await import('./transformersJS')).prepareTransformersJS(folder);
   return new EngineProcess(process.execPath, ['--import', 'tsx', join(root, 'bench/engine.ts'), engine, folder]);
 }
+
+/** The Python that PyTorch runs on. */
+export const benchPython = () => pythonWith(['torch', 'numpy', 'transformers<4.58'], 'bench-venv');
 
 /** BENCH_PYTHON, else that of a virtual environment with the packages in .cache/, made when it is first needed. */
 export async function pythonWith(packages: readonly string[], folder: string): Promise<string> {
   if (process.env.BENCH_PYTHON) return process.env.BENCH_PYTHON;
   const environment = join(root, '.cache', folder);
   const python = join(environment, process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python');
-  const ready = join(environment, 'ready');
+  const ready = join(environment, `ready-${packages.join('-').replaceAll(/[^\w.-]/g, '_')}`);
   if (existsSync(ready)) return python;
   const run = promisify(execFile);
   process.stderr.write(

@@ -6,6 +6,8 @@ export type Row = {
   engine: string;
   /** Of one run, milliseconds. */
   ms: number;
+  /** Of all pictures together, where the job is to caption. */
+  tokensPerSecond?: number;
   /** Missing where PyTorch did not run. */
   ratioToPyTorch: number | null;
   /** Largest resident memory of the process, in MiB. */
@@ -37,12 +39,13 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 
 /** All rows, a job's under its name. */
 export function rowsTable(rows: readonly Row[]): string {
-  const cells = rows.map(({ job, engine, ms, ratioToPyTorch, peakMB, part }, i) => [
+  const cells = rows.map(({ job, engine, ms, tokensPerSecond, ratioToPyTorch, peakMB, part }, i) => [
     rows[i - 1]?.job === job ? '' : job,
     engine,
     `${part === undefined ? '' : '~'}${ms.toFixed(ms < 100 ? 1 : 0)}`,
+    tokensPerSecond?.toFixed(1) ?? '-',
     ratioToPyTorch?.toFixed(2) ?? '-',
     peakMB.toFixed(0),
   ]);
-  return table(['job', 'engine', 'ms', 'x PyTorch', 'peak MB'], cells);
+  return table(['job', 'engine', 'ms', 'tokens/s', 'x PyTorch', 'peak MB'], cells);
 }

@@ -3,6 +3,7 @@ import { beamSearch, prepareBeam } from './beam';
 import { encode, prepareEncoder } from './encoder';
 import { type EpochPlan, epoch, prepareEpoch } from './epoch';
 import { readPlan } from './files';
+import { type Architecture, captionPixels, preparePretrained, WORDS } from './pretrained';
 import { prepareTrainStep, trainStep } from './trainStep';
 import type { Job, Plan, Work } from './types';
 
@@ -12,6 +13,7 @@ export const work: Record<Plan['kind'], (folder: string) => Promise<Work>> = {
   beam: beamSearch,
   encoder: encode,
   epoch,
+  pretrained: captionPixels,
 };
 
 const root = join(import.meta.dirname, '../..');
@@ -30,6 +32,12 @@ export function jobs(epochSteps: number | undefined): Job[] {
   const encoder = (network: 'mobilenetv2' | 'resnet50', images: number, backward = false): Job => ({
     name: `encoder-${network}-${images}${backward ? '-train' : ''}`,
     prepare: (folder) => prepareEncoder(folder, network, images, backward),
+  });
+  const pretrained = (architecture: Architecture, images: number, beamSize: number): Job => ({
+    name: `${architecture}-base-${images}-${beamSize === 1 ? 'greedy' : `beam${beamSize}`}`,
+    prepare: (folder) => preparePretrained(folder, { architecture, images, beamSize }),
+    tokens: images * WORDS,
+    transformersJS: architecture === 'ved-vit-gpt2' && beamSize === 1,
   });
   const flickr8k: Job = {
     name: 'epoch-flickr8k',
@@ -50,6 +58,9 @@ export function jobs(epochSteps: number | undefined): Job[] {
     encoder('resnet50', 1),
     encoder('resnet50', 8),
     encoder('mobilenetv2', 8, true),
+    ...(['ved-vit-gpt2', 'blip'] as const).flatMap((architecture) =>
+      [1, 16].flatMap((images) => [1, 4].map((beamSize) => pretrained(architecture, images, beamSize))),
+    ),
     flickr8k,
   ];
 }

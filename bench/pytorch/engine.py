@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # /// script
 # requires-python = ">=3.10"
-# dependencies = ["torch>=2.6", "numpy"]
+# dependencies = ["torch>=2.6", "numpy", "transformers>=4.50,<4.58"]
 # ///
 """PyTorch, eager, on the CPU, as an engine of the benchmarks: asked line by line on standard input; see processes.ts.
 
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import captioner
 import encoders
+import pretrained
 import torch
 
 WORK = {
@@ -23,6 +24,7 @@ WORK = {
     "beam": captioner.beam,
     "encoder": encoders.encoder,
     "epoch": captioner.epoch,
+    "pretrained": pretrained.captions,
 }
 
 
