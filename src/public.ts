@@ -161,6 +161,8 @@ export {
   reliability,
 } from './training/calibrate';
 export { type CaptionBatch, captionBatch, type SpecialIds } from './training/captionBatch';
+export { type DistillationOptions, distillation } from './training/distillation';
+export { type AveragingOptimizer, averaging } from './training/ema';
 export { captionExamples, type EvaluateOptions, type Evaluation, evaluate } from './training/evaluate';
 export { type FeatureCache, type FeatureReader, featureReader } from './training/features';
 export { type Frozen, freeze, type NamePattern, trainOnly } from './training/freeze';
@@ -174,9 +176,22 @@ export {
 } from './training/gradients';
 export { LoRA, type LoRAOptions } from './training/lora';
 export { crossEntropy, doublyStochastic, linearCrossEntropy } from './training/losses';
+export type { Lesson, LessonInput, Objective } from './training/objective';
 export { type AdamOptions, type AdamWOptions, adam, adamW, type Optimizer } from './training/optimizers';
 export { decayExcept, type ParameterGroup, withGroups } from './training/parameterGroups';
+export {
+  bleuReward,
+  ciderReward,
+  meteorReward,
+  mixedReward,
+  type Reward,
+  type RewardedCaption,
+  rewardFrequencies,
+  rewardOf,
+} from './training/rewards';
+export { inverseSigmoidShare, risingShare } from './training/scheduledSampling';
 export { constant, cosine, type Schedule } from './training/schedules';
+export { type Baseline, type SelfCriticalOptions, selfCritical } from './training/selfCritical';
 export { bleuSimilarity, ciderSimilarity, type Similarity } from './training/similarity';
 export { hasSnapshot, readTrainingState, type TrainingState } from './training/snapshot';
 export { type TrainOptions, type TrainStep, train } from './training/train';

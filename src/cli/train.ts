@@ -10,14 +10,17 @@ import { loadCaptionData } from '../node/captionData';
 import { directory } from '../node/directory';
 import { loadEncoder } from '../node/encoders';
 import { defaultFeatureFolder, featureCache } from '../node/featureCache';
+import { averaging } from '../training/ema';
 import { evaluate } from '../training/evaluate';
 import type { FeatureCache } from '../training/features';
 import { adamW } from '../training/optimizers';
+import { risingShare } from '../training/scheduledSampling';
 import { cosine } from '../training/schedules';
 import { hasSnapshot, readSnapshot, readTrainingState } from '../training/snapshot';
 import { type TrainOptions, type TrainStep, train } from '../training/train';
 import { Meter } from './meter';
 import { modelCard } from './modelCard';
+import { baseline, loadTeachers, type ObjectiveOptions, objectiveOf, rewardIn } from './objectives';
 import { duration, Progress } from './progress';
 import {
   abortOnInterrupt,
@@ -31,7 +34,10 @@ import {
 } from './shared';
 
 /** Options that make the model or the run what it is: a resumed training takes them from the one before. */
-type RunOptions = {
+type RunOptions = ObjectiveOptions & {
+  from?: string;
+  scheduledSampling: number;
+  averaging?: number;
   encoder: string;
   encoderWeights?: string;
   minCount: number;
@@ -61,6 +67,7 @@ type TrainCommandOptions = RunOptions & {
   epochs: number;
   saveEvery: number;
   saveMinutes: number;
+  validateEvery?: number;
   patience: number;
   beamSize: number;
   lengthPenalty: number;
@@ -72,19 +79,20 @@ type TrainCommandOptions = RunOptions & {
 };
 
 const runOptionNames = [
+  'objective', 'baseline', 'sampleTemperature', 'from', 'teachers', 'distillationWeight', 'distillationTemperature', 'scheduledSampling', 'averaging',
   'encoder', 'encoderWeights', 'minCount', 'embeddingSize', 'hiddenSize', 'attentionSize', 'layers', 'deepOutput', 'dropout', 'batchSize',
   'captionsPerImage', 'accumulate', 'learningRate', 'warmup', 'weightDecay', 'labelSmoothing', 'doublyStochastic', 'clipNorm',
   'fineTuneFrom', 'encoderLearningRate', 'seed',
 ] as const satisfies readonly (keyof RunOptions)[]; // biome-ignore format: a table
 
-/** The end of an epoch, as validation reports it. */
-type EpochEnd = { epoch: number; loss: number; learningRate: number };
+/** Where a training stands at a validation, at the end of an epoch or within it; means are of the epoch so far. */
+type Stand = { epoch: number; step: number; loss: number; reward?: number; learningRate: number };
 
 /** Kept with the snapshots: the options of the run, how validation went so far, and one that was interrupted. */
 type Notes = {
   options: RunOptions;
-  best?: { epoch: number; score: number };
-  pending?: EpochEnd;
+  best?: { epoch: number; step: number; score: number };
+  pending?: Stand;
   seconds: number;
 };
 
@@ -98,9 +106,27 @@ export function trainCommand(): Command {
     )
     .option('--epochs <number>', 'passes over the training pictures, in total', wholeFrom(1), 6)
     .option('--batch-size <number>', 'pictures per step', wholeFrom(1), 20)
-    .option('--learning-rate <number>', 'of the decoder, the peak of a cosine', positive, 8e-4)
+    .option(
+      '--learning-rate <number>',
+      'of the decoder, the peak of a cosine (default: 8e-4, self-critical 5e-5)',
+      positive,
+    )
+    .option('--from <folder>', 'a captioner to go on from: its encoder, vocabulary, sizes and weights')
+    .option(
+      '--objective <name>',
+      'caption: the words of true captions; scst:REWARD: self-critical, such as scst:cider or scst:cider+0.5*bleu',
+      'caption',
+    )
+    .option('--baseline <others|greedy|beam>', 'what self-critical rewards are compared with', baseline, 'others')
+    .option('--sample-temperature <number>', 'below 1 for likelier self-critical samples', positive, 1)
+    .option('--scheduled-sampling <share>', 'of own words read in place of true ones, rising up to this', share, 0)
+    .option('--averaging <decay>', 'validate and save moving averages of the weights, such as 0.999', share)
+    .option('--teachers <folders...>', 'captioners with the same vocabulary whose probabilities are learned too')
+    .option('--distillation-weight <share>', 'of the teachers in the loss', share, 0.5)
+    .option('--distillation-temperature <number>', 'of the probabilities that are compared', positive, 2)
     .option('--save-every <epochs>', 'save what is needed to go on after this many epochs', wholeFrom(1), 1)
     .option('--save-minutes <number>', 'and after this many minutes', positive, 10)
+    .option('--validate-every <steps>', 'validate within epochs too', wholeFrom(1))
     .option('--resume', 'go on with the training in --model-path')
     .option(
       '--encoder <name|folder>',
@@ -109,7 +135,7 @@ export function trainCommand(): Command {
     .option('--encoder-weights <folder>', 'weights of mobilenet-v2')
     .option('--fine-tune-from <epoch>', 'train the encoder too, from this epoch on', wholeFrom(1))
     .option('--encoder-learning-rate <number>', 'of the encoder while it is trained', positive, 5e-5)
-    .option('--captions-per-image <number>', 'captions of each picture per step', wholeFrom(1), 5)
+    .option('--captions-per-image <number>', 'captions of each picture per step, true ones or samples', wholeFrom(1), 5)
     .option('--accumulate <number>', 'batches per step of the optimizer', wholeFrom(1), 1)
     .option('--hidden-size <number>', 'of the LSTM', wholeFrom(1), 512)
     .option('--attention-size <number>', 'of the attention', wholeFrom(1), 256)
@@ -119,7 +145,11 @@ export function trainCommand(): Command {
     .option('--min-count <number>', 'words that occur less often are unknown', wholeFrom(1), 5)
     .option('--dropout <share>', 'of embeddings and hidden state', share, 0.4)
     .option('--label-smoothing <share>', 'of the target on all other words', share, 0)
-    .option('--doubly-stochastic <weight>', 'of the term that spreads the attention over a picture', notNegative, 1)
+    .option(
+      '--doubly-stochastic <weight>',
+      'of the term that spreads the attention over a picture (default: 1, self-critical 0)',
+      notNegative,
+    )
     .option('--weight-decay <number>', 'of AdamW', notNegative, 0.01)
     .option('--warmup <steps>', 'of the learning rate', wholeFrom(0), 0)
     .option('--clip-norm <number>', 'joint norm of the gradients at most', positive, 5)
@@ -137,16 +167,59 @@ export function trainCommand(): Command {
 Examples:
   $ tfjs-captioning train --data-path flickr8k --model-path runs/first
   $ tfjs-captioning train --data-path flickr8k --model-path runs/first --epochs 10 --resume
-  $ tfjs-captioning train --data-path flickr8k --model-path runs/tuned --epochs 9 --fine-tune-from 4 --precision F16`,
+  $ tfjs-captioning train --data-path flickr8k --model-path runs/tuned --epochs 9 --fine-tune-from 4 --precision F16
+  $ tfjs-captioning train --data-path flickr8k --model-path runs/rewarded --from runs/tuned --objective scst:cider`,
     )
     .action(async (options: TrainCommandOptions, command: Command) => {
-      const merged = { ...options, ...(await resumedOptions(options, command)) };
-      if (merged.fineTuneFrom === undefined && command.getOptionValueSource('encoderLearningRate') === 'cli')
-        throw new UsageError(
-          '--encoder-learning-rate changes nothing while the encoder is frozen: give --fine-tune-from.',
-        );
+      const given = (name: string) => command.getOptionValueSource(name) === 'cli';
+      const merged = withDefaults({ ...options, ...(await resumedOptions(options, command)) });
+      expectSensible(merged, given);
       await runTraining(merged);
     });
+}
+
+/** Options whose defaults depend on what is learned. */
+function withDefaults(options: Partial<RunOptions> & Omit<TrainCommandOptions, keyof RunOptions>): TrainCommandOptions {
+  const selfCritical = rewardIn(options as RunOptions) !== undefined;
+  return {
+    ...(options as TrainCommandOptions),
+    learningRate: options.learningRate ?? (selfCritical ? 5e-5 : 8e-4),
+    doublyStochastic: options.doublyStochastic ?? (selfCritical ? 0 : 1),
+  };
+}
+
+/** What a captioner that is given brings along. */
+const broughtAlong = [
+  'encoder', 'encoderWeights', 'minCount', 'hiddenSize', 'attentionSize', 'embeddingSize', 'layers', 'deepOutput', 'dropout',
+] as const; // biome-ignore format: a table
+
+const distillationOnly = ['distillationWeight', 'distillationTemperature'] as const;
+const selfCriticalOnly = ['baseline', 'sampleTemperature'] as const;
+const truthOnly = ['teachers', 'scheduledSampling', 'labelSmoothing'] as const;
+
+/** Refuses options that would change nothing, so that none is ignored without a word. */
+function expectSensible(options: RunOptions, given: (name: string) => boolean): void {
+  const refuse = (names: readonly string[], reason: string) => {
+    const found = names.find(given);
+    if (found) throw new UsageError(`--${found.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)} ${reason}`);
+  };
+  if (options.fineTuneFrom === undefined)
+    refuse(['encoderLearningRate'], 'changes nothing while the encoder is frozen: give --fine-tune-from.');
+  if (options.from) refuse(broughtAlong, 'does not go with --from, whose captioner brings its own.');
+  if (!options.teachers) refuse(distillationOnly, 'changes nothing without teachers: give --teachers.');
+  const selfCritical = rewardIn(options) !== undefined;
+  if (!selfCritical) {
+    refuse(selfCriticalOnly, 'belongs to self-critical training: give --objective scst:cider.');
+    return;
+  }
+  if (!options.from)
+    throw new UsageError(
+      'Self-critical training begins from a captioner that has learned from captions: give its folder with --from.',
+    );
+  refuse(
+    truthOnly,
+    'belongs to learning from true captions, and self-critical training learns from samples. Leave it out.',
+  );
 }
 
 function precision(text: string): 'F32' | 'F16' {
@@ -170,7 +243,7 @@ async function resumedOptions(options: TrainCommandOptions, command: Command): P
   if (!exists) return {};
   const { options: before } = (await readTrainingState(store)).notes as unknown as Notes;
   for (const name of runOptionNames) {
-    if (command.getOptionValueSource(name) !== 'cli' || options[name] === before[name]) continue;
+    if (command.getOptionValueSource(name) !== 'cli' || String(options[name]) === String(before[name])) continue;
     throw new UsageError(
       `The training in ${options.modelPath} was started with ${name} ${before[name]}, not ${options[name]}. Leave the option out, or train anew elsewhere.`,
     );
@@ -188,12 +261,12 @@ async function runTraining(options: TrainCommandOptions): Promise<void> {
   const resuming = options.resume && (await hasSnapshot(store));
   const { signal } = abortOnInterrupt('Stopping; what is needed to go on will be saved.');
   const features = await featureCache(options.featuresPath);
-  const encoder = await loadEncoder(
-    options.encoder ?? shippedModel(),
-    options.encoderWeights ? { weights: options.encoderWeights } : {},
-  );
-  const captioner = await createCaptioner(options, encoder, data);
-  const optimizer = adamW(options.learningRate, { weightDecay: options.weightDecay });
+  const { captioner, dispose } = await startCaptioner(options, data);
+  const teachers = await loadTeachers(options.teachers ?? []);
+  const objective = await objectiveOf(options, data.train, teachers, features);
+  const plain = adamW(options.learningRate, { weightDecay: options.weightDecay });
+  const averages = options.averaging ? averaging(plain, { decay: options.averaging }) : undefined;
+  const optimizer = averages ?? plain;
   const progress = new Progress();
   const meter = new Meter();
   let notes: Notes = { options: runOptionsOf(options), seconds: 0 };
@@ -207,23 +280,25 @@ async function runTraining(options: TrainCommandOptions): Promise<void> {
   };
 
   /** Validates, keeps the captioner if it is the best so far, reports; true where patience is at its end. */
-  const finishEpoch = async (end: EpochEnd): Promise<boolean> => {
+  const finish = async (end: Stand): Promise<boolean> => {
     const frozen = !options.fineTuneFrom || end.epoch < options.fineTuneFrom;
     const scores = await validate(captioner, data, options, frozen ? features : undefined, progress, signal);
-    const score = scores?.CIDEr ?? -end.loss;
+    const score = scores?.CIDEr ?? end.reward ?? -end.loss;
     const best = !notes.best || score > notes.best.score;
     const { pending, ...rest } = notes;
-    notes = best ? { ...rest, best: { epoch: end.epoch, score } } : rest;
+    notes = best ? { ...rest, best: { epoch: end.epoch, step: end.step, score } } : rest;
     if (best) {
-      const { beamSize, lengthPenalty, precision } = options;
+      const { beamSize, lengthPenalty, maxLength, precision } = options;
       const pictures = { layout: data.layout, trainPictures: data.train.size, devPictures: data.dev.size };
       const how = { options: notes.options, epoch: end.epoch, beamSize, lengthPenalty, seconds: seconds(), backend };
       const card = modelCard(captioner, { ...pictures, ...how, scores: scores ?? {} });
-      await captioner.save(store, { dtype: precision, card });
+      await captioner.save(store, { dtype: precision, card, generation: { beamSize, lengthPenalty, maxLength } });
     }
-    report({ ...end, ...scores, best, seconds: seconds() }, options.json === true);
+    report({ ...end, ...scores, best, seconds: seconds() }, options);
     return end.epoch - notes.best!.epoch >= patience;
   };
+  const finishEpoch = (end: Stand) =>
+    averages ? averages.withAverages(captioner.parameters(), () => finish(end)) : finish(end);
 
   let last: TrainStep | undefined;
   let exhausted = false;
@@ -236,16 +311,20 @@ async function runTraining(options: TrainCommandOptions): Promise<void> {
       ...trainOptionsOf(options),
       optimizer,
       features,
+      ...(objective && { objective }),
       ...(resuming && { resume: store }),
     });
     if (!exhausted)
       for await (const step of steps) {
         last = step;
         progress.show(meter.line(step));
-        if (step.lastOfEpoch) {
+        const within = options.validateEvery !== undefined && step.step % options.validateEvery === 0;
+        if (step.lastOfEpoch || within) {
           progress.end();
-          const end = { epoch: step.epoch, loss: meter.epochLoss, learningRate: step.learningRate };
-          meter.nextEpoch();
+          const { epoch, learningRate } = step;
+          const reward = objective?.ownCaptions ? { reward: meter.epochReward } : {};
+          const end = { epoch, step: step.step, loss: meter.epochLoss, ...reward, learningRate };
+          if (step.lastOfEpoch) meter.nextEpoch();
           try {
             exhausted = await finishEpoch(end);
           } catch (error) {
@@ -265,7 +344,7 @@ async function runTraining(options: TrainCommandOptions): Promise<void> {
       }
     if (exhausted) process.stderr.write(`Stopped early: no better validation for ${patience} epochs.\n`);
     if (last || exhausted)
-      process.stderr.write(`Best after epoch ${notes.best!.epoch}; the captioner is in ${modelPath}.\n`);
+      process.stderr.write(`Best after ${placeOf(notes.best!, options)}; the captioner is in ${modelPath}.\n`);
     else
       process.stderr.write(
         `Nothing to do: the training in ${modelPath} has had its ${epochs} epochs. Give more with --epochs.\n`,
@@ -273,15 +352,21 @@ async function runTraining(options: TrainCommandOptions): Promise<void> {
   } finally {
     progress.end();
     optimizer.dispose();
-    captioner.dispose();
-    encoder.dispose();
+    dispose();
+    for (const teacher of teachers) teacher.dispose();
     await features.close();
   }
 }
 
-function runOptionsOf(options: TrainCommandOptions): RunOptions {
-  const given = runOptionNames.filter((name) => options[name] !== undefined);
-  return Object.fromEntries(given.map((name) => [name, options[name]])) as RunOptions;
+/** Those that this run looks at: they go into the model card and are what a resumed training must have the same. */
+function runOptionsOf(options: RunOptions): RunOptions {
+  const unused = [
+    ...(options.from ? broughtAlong : []),
+    ...(options.teachers ? [] : distillationOnly),
+    ...(rewardIn(options) === undefined ? selfCriticalOnly : truthOnly),
+  ] as readonly string[];
+  const used = runOptionNames.filter((name) => options[name] !== undefined && !unused.includes(name));
+  return Object.fromEntries(used.map((name) => [name, options[name]])) as RunOptions;
 }
 
 /** The options of the command as those of `train`. */
@@ -289,11 +374,33 @@ function trainOptionsOf(options: TrainCommandOptions): TrainOptions {
   const { epochs, batchSize, captionsPerImage, accumulate, labelSmoothing, doublyStochastic, seed } = options;
   return {
     ...{ epochs, batchSize, captionsPerImage, accumulate, labelSmoothing, doublyStochastic, seed },
+    ...(options.scheduledSampling > 0 && { scheduledSampling: risingShare(options.scheduledSampling) }),
     schedule: cosine({ warmup: options.warmup }),
     clip: { norm: options.clipNorm },
     ...(options.fineTuneFrom && {
       fineTune: { fromEpoch: options.fineTuneFrom, learningRate: options.encoderLearningRate },
     }),
+  };
+}
+
+/** The captioner to train, new or one that was trained before, and how to let go of it. */
+async function startCaptioner(
+  options: TrainCommandOptions,
+  data: CaptionData,
+): Promise<{ captioner: AttentionLSTMCaptioner; dispose: () => void }> {
+  if (options.from) {
+    const captioner = await AttentionLSTMCaptioner.load(directory(options.from));
+    return { captioner, dispose: () => captioner.dispose() };
+  }
+  const weights = options.encoderWeights ? { weights: options.encoderWeights } : {};
+  const encoder = await loadEncoder(options.encoder ?? shippedModel(), weights);
+  const captioner = await createCaptioner(options, encoder, data);
+  return {
+    captioner,
+    dispose: () => {
+      captioner.dispose();
+      encoder.dispose();
+    },
   };
 }
 
@@ -347,15 +454,19 @@ function reportData(data: CaptionData): void {
   );
 }
 
-/** One line per epoch for people, and one JSON object for programs. */
+const placeOf = ({ epoch, step }: { epoch: number; step: number }, { validateEvery }: TrainCommandOptions) =>
+  `epoch ${epoch}${validateEvery === undefined ? '' : `, step ${step}`}`;
+
+/** One line per validation for people, and one JSON object for programs. */
 function report(
-  epoch: EpochEnd & { best: boolean; seconds: number; [metric: string]: number | boolean },
-  json: boolean,
+  epoch: Stand & { best: boolean; seconds: number; [metric: string]: number | boolean },
+  options: TrainCommandOptions,
 ): void {
   const scores = ['BLEU-4', 'CIDEr'].flatMap((name) =>
     name in epoch ? [`${name} ${(epoch[name] as number).toFixed(4)}`] : [],
   );
-  const parts = [`epoch ${epoch.epoch}`, `loss ${epoch.loss.toFixed(3)}`, ...scores, duration(epoch.seconds)];
+  const learned = epoch.reward === undefined ? `loss ${epoch.loss.toFixed(3)}` : `reward ${epoch.reward.toFixed(3)}`;
+  const parts = [placeOf(epoch, options), learned, ...scores, duration(epoch.seconds)];
   process.stderr.write(`${[...parts, ...(epoch.best ? ['best so far, saved'] : [])].join(', ')}\n`);
-  if (json) process.stdout.write(`${JSON.stringify(epoch)}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify(epoch)}\n`);
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { type LinearParams, linear } from '../core/linear';
 import { operation } from '../core/operation';
+import type { TeacherForced } from '../decoders/types';
 
 /**
  * Mean cross-entropy in nats between logits [n, vocabSize] and targets [n] of int32.
@@ -8,13 +9,20 @@ import { operation } from '../core/operation';
  * With label smoothing e the target is (1 - e) on the true word and e / vocabSize on every word (Szegedy et al.
  * 2016, section 7; PyTorch's definition). The gradient (softmax - target) / n is written by hand: autodiff would keep
  * several more tensors of the size of the logits.
+ *
+ * @param weights - [n], by which the losses of the words are multiplied before the mean over n
  */
-export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor1D, labelSmoothing = 0): tf.Scalar {
+export function crossEntropy(
+  logits: tf.Tensor2D,
+  targets: tf.Tensor1D,
+  labelSmoothing = 0,
+  weights?: tf.Tensor1D,
+): tf.Scalar {
   const [n] = logits.shape;
   const [loss] = operation<{ logits: tf.Tensor2D }, [tf.Scalar], { difference: tf.Tensor2D }>(
     { logits },
     () => {
-      const { losses, difference } = wordLosses(logits, targets, labelSmoothing);
+      const { losses, difference } = wordLosses(logits, targets, labelSmoothing, weights);
       return { outputs: [tf.mean(losses)], kept: { difference: difference() } };
     },
     ([above], { difference }) => ({ logits: () => tf.mul(difference, tf.div(above, n)) }),
@@ -35,6 +43,7 @@ export function linearCrossEntropy(
   last: { hidden: tf.Tensor2D; output: LinearParams },
   targets: tf.Tensor1D,
   labelSmoothing = 0,
+  weights?: tf.Tensor1D,
   chunk = CHUNK,
 ): tf.Scalar {
   const { hidden, output } = last;
@@ -56,6 +65,7 @@ export function linearCrossEntropy(
             linear(output, rows),
             tf.slice(targets, start, count),
             labelSmoothing,
+            weights && tf.slice(weights, start, count),
           );
           if (!taped) return { losses };
           const gradient = difference();
@@ -93,7 +103,12 @@ export function linearCrossEntropy(
  * log(sum of exp(logits)) is the largest logit less the log of its probability: that needs no further tensor of the size
  * of the logits, and the largest probability is never small.
  */
-function wordLosses(logits: tf.Tensor2D, targets: tf.Tensor1D, labelSmoothing: number) {
+function wordLosses(
+  logits: tf.Tensor2D,
+  targets: tf.Tensor1D,
+  labelSmoothing: number,
+  weights: tf.Tensor1D | undefined,
+) {
   const [n, vocabSize] = logits.shape;
   const probabilities: tf.Tensor2D = tf.softmax(logits);
   const total = tf.sub(tf.max(logits, 1), tf.log(tf.max(probabilities, 1)));
@@ -103,13 +118,43 @@ function wordLosses(logits: tf.Tensor2D, targets: tf.Tensor1D, labelSmoothing: n
   const wanted = smooth
     ? tf.add(tf.mul(spoken, 1 - labelSmoothing), tf.mul(tf.mean(logits, 1), labelSmoothing))
     : spoken;
+  const losses = tf.sub<tf.Tensor1D>(total, wanted);
   return {
-    losses: tf.sub<tf.Tensor1D>(total, wanted),
+    losses: weights ? tf.mul<tf.Tensor1D>(losses, weights) : losses,
     difference: (): tf.Tensor2D => {
       const others = smooth ? tf.sub<tf.Tensor2D>(probabilities, labelSmoothing / vocabSize) : probabilities;
-      return tf.tensorScatterUpdate(others, places, tf.sub(tf.gatherND(others, places), 1 - labelSmoothing));
+      const found = tf.tensorScatterUpdate(others, places, tf.sub(tf.gatherND(others, places), 1 - labelSmoothing));
+      return weights ? tf.mul<tf.Tensor2D>(found, tf.expandDims(weights, 1)) : found;
     },
   };
+}
+
+/**
+ * Mean cross-entropy in nats between logits [n, vocabSize], divided by `temperature`, and probabilities of the same shape, which
+ * are constants.
+ */
+export function softCrossEntropy(logits: tf.Tensor2D, wanted: tf.Tensor2D, temperature = 1): tf.Scalar {
+  const [n] = logits.shape;
+  const [loss] = operation<{ logits: tf.Tensor2D }, [tf.Scalar], { difference: tf.Tensor2D }>(
+    { logits },
+    () => {
+      const logProbs = tf.logSoftmax<tf.Tensor2D>(tf.div(logits, temperature));
+      const loss = tf.neg<tf.Scalar>(tf.mean(tf.sum(tf.mul(wanted, logProbs), 1)));
+      return { outputs: [loss], kept: { difference: tf.sub<tf.Tensor2D>(tf.exp(logProbs), wanted) } };
+    },
+    ([above], { difference }) => ({ logits: () => tf.mul(difference, tf.div(above, n * temperature)) }),
+  );
+  return loss;
+}
+
+/** What a loss reads of a teacher-forced pass. */
+export type Said = Pick<TeacherForced, 'logits' | 'last'>;
+
+/** `linearCrossEntropy` where the pass ends in a linear layer, or else `crossEntropy`. */
+export function wordLoss(said: Said, targets: tf.Tensor1D, labelSmoothing = 0, weights?: tf.Tensor1D): tf.Scalar {
+  return said.last
+    ? linearCrossEntropy(said.last, targets, labelSmoothing, weights)
+    : crossEntropy(said.logits, targets, labelSmoothing, weights);
 }
 
 /**

@@ -10,25 +10,34 @@ import type { Store } from '../io/types';
 import { type CaptionBatch, captionBatch } from './captionBatch';
 import { type FeatureCache, featureReader, pixelsOf } from './features';
 import { addGradients, clipByValue, clipFactor, type Gradients, gradients, type Parameters } from './gradients';
-import { crossEntropy, doublyStochastic, linearCrossEntropy } from './losses';
+import { doublyStochastic, wordLoss } from './losses';
+import type { Lesson, Objective } from './objective';
 import { adamW, fromTfjs, type Optimizer } from './optimizers';
+import { withOwnWords } from './scheduledSampling';
 import { cosine, type Schedule } from './schedules';
 import { readSnapshot, writeSnapshot } from './snapshot';
 
 export type TrainOptions = {
+  /** What is learned, such as `selfCritical({ reward })`. Default: to say the next word of true captions. */
+  objective?: Objective;
   /** `adamW(rate)`, `adam(rate)`, or a tfjs optimizer (without schedule). */
   optimizer?: Optimizer | tf.Optimizer;
   epochs?: number;
   /** Pictures per step. */
   batchSize?: number;
-  /** Captions of each picture per step: one encoding serves them all. A picture with more gives a random choice. */
+  /**
+   * Captions of each picture per step: one encoding serves them all. A picture with more gives a random choice. With an
+   * objective that learns from the captioner's own, so many are made.
+   */
   captionsPerImage?: number;
   /** Words of a caption that are learned; what is longer is cut. */
   maxLength?: number;
   /** The factor on the learning rate over the run. */
   schedule?: Schedule;
   labelSmoothing?: number;
-  /** Weight of the doubly stochastic term; 0 leaves it out. */
+  /** How often the captioner reads its own words in place of the true ones: a share of the words, at every step. */
+  scheduledSampling?: Schedule;
+  /** Weight of the doubly stochastic term; 0 leaves it out. Default 1, or 0 where captions are the captioner's own. */
   doublyStochastic?: number;
   /** Largest joint norm of the gradients, or largest absolute value of each number; `false` does not clip. */
   clip?: { norm: number } | { value: number } | false;
@@ -52,9 +61,12 @@ export type TrainStep = {
   step: number;
   totalSteps: number;
   lastOfEpoch: boolean;
-  /** Cross-entropy in nats per word plus the doubly stochastic term. */
+  /** Cross-entropy in nats per word, or the loss of the objective, plus the doubly stochastic term. */
   loss: number;
+  /** The same without the doubly stochastic term. */
   crossEntropy: number;
+  /** What the objective tells of this step: the mean reward, for example. */
+  figures: Readonly<Record<string, number>>;
   /** Joint norm of the gradients before clipping; absent without clipping by norm. */
   gradientNorm?: number;
   learningRate: number;
@@ -65,7 +77,8 @@ export type TrainStep = {
 };
 
 /**
- * Teaches a captioner to say the next word of true captions (teacher forcing), and yields after every step.
+ * Teaches a captioner to say the next word of true captions (teacher forcing), or what `objective` says, and yields after
+ * every step.
  *
  * It neither logs nor saves: that is the caller's loop. Everything random follows from `seed` and the number of the
  * step, so a run resumed from a snapshot does what the uninterrupted one would have done.
@@ -106,7 +119,8 @@ async function* steps(
   const batchesPerEpoch = Math.ceil(data.size / batchSize);
   const stepsPerEpoch = Math.ceil(batchesPerEpoch / accumulate);
   const totalSteps = epochs * stepsPerEpoch;
-  const fixed = { seed, batchSize, accumulate, captionsPerImage: settings.captionsPerImage, pictures: data.size };
+  const { objective, captionsPerImage } = settings;
+  const fixed = { seed, batchSize, accumulate, captionsPerImage, pictures: data.size, ...objective?.settings };
   let done = 0;
   if (resume) {
     const state = await readSnapshot(resume, parameters, optimizer);
@@ -133,6 +147,7 @@ async function* steps(
     if (!tuned) return { captions, examples };
     return {
       captions,
+      examples,
       pixels: normalisePixels(
         await Promise.all(examples.map((example) => pixelsOf(example, captioner.encoder))),
         captioner.encoder.preprocessing,
@@ -149,27 +164,39 @@ async function* steps(
     const last = Math.min(first + accumulate, epoch * batchesPerEpoch);
     let sum: Gradients = new Map();
     const losses = { loss: 0, crossEntropy: 0, captions: 0 };
+    const figures: Record<string, number> = {};
     try {
       for (let index = first; index < last; index++) {
         const batch = await (upcoming ?? batchOf(index));
         // The next pictures are read while this batch computes.
         upcoming = index + 1 < epochs * batchesPerEpoch ? batchOf(index + 1) : undefined;
         upcoming?.catch(() => {}); // reported when it is awaited
-        const features = batch.examples && (await readFeatures(batch.examples));
-        const drop = { rate: captioner.dropout, random: random.fork('dropout').fork(index) };
-        const trained = features ? decoderOnly : parameters;
+        const parts = last - first;
+        const features = batch.pixels ? undefined : await readFeatures(batch.examples);
+        let lesson: Lesson | undefined;
         let found: ReturnType<typeof lossAndGradients>;
         try {
-          found = lossAndGradients(captioner, features, batch, trained, settings, drop, last - first);
+          const share = settings.scheduledSampling?.(step - 1, totalSteps);
+          const chances = random.fork('objective').fork(index);
+          lesson = await lessonOf(captioner, features, batch, settings, { share, random: chances });
+          const drop = {
+            rate: objective?.ownCaptions ? 0 : captioner.dropout,
+            random: random.fork('dropout').fork(index),
+          };
+          const trained = features ? decoderOnly : parameters;
+          found = lossAndGradients(captioner, features, batch.pixels, lesson, trained, settings, drop, parts);
         } finally {
           features?.dispose();
+          lesson?.dispose?.();
         }
         sum = addGradients(sum, found.grads);
         const [ce, total] = await Promise.all([found.crossEntropy.data(), found.loss.data()]);
         tf.dispose([found.crossEntropy, found.loss]);
-        losses.crossEntropy += ce[0]! / (last - first);
+        losses.crossEntropy += ce[0]! / parts;
         losses.loss += total[0]!;
-        losses.captions += batch.captions.rows;
+        losses.captions += lesson.captions.rows;
+        for (const [name, value] of Object.entries(lesson.figures ?? {}))
+          figures[name] = (figures[name] ?? 0) + value / parts;
       }
       expectFinite('loss', losses.loss, step, epoch);
       const factor = schedule(step - 1, totalSteps);
@@ -195,6 +222,7 @@ async function* steps(
         totalSteps,
         lastOfEpoch: place === stepsPerEpoch - 1,
         ...losses,
+        figures,
         ...(gradientNorm !== undefined && { gradientNorm }),
         learningRate: optimizer.learningRate * factor,
         snapshot: (store, notes = {}) => writeSnapshot(store, parameters, optimizer, { step, settings: fixed, notes }),
@@ -205,24 +233,28 @@ async function* steps(
   }
 }
 
-/** Captions of a batch with either the pictures to encode or, where the encoder is trained, their pixels. */
-type Batch = { captions: CaptionBatch } & (
-  | { examples: Example[]; pixels?: never }
-  | { pixels: Float32Array; examples?: never }
-);
+/** Examples with their captions and, where the encoder is trained, their pixels. */
+type Batch = { captions: CaptionBatch; examples: Example[]; pixels?: Float32Array };
 
 type Settings = ReturnType<typeof checked>;
 
 /** Options with their defaults, refused where they cannot be meant. */
 function checked(options: TrainOptions) {
   const { epochs = 6, batchSize = 20, captionsPerImage = 5, maxLength = 24, accumulate = 1, seed = 0 } = options;
-  const { labelSmoothing = 0, doublyStochastic = 1, clip = { norm: 5 }, fineTune, features, signal } = options;
+  const { objective, scheduledSampling, clip = { norm: 5 }, fineTune, features, signal } = options;
+  const { labelSmoothing = 0, doublyStochastic = objective?.ownCaptions ? 0 : 1 } = options;
   for (const [name, value] of Object.entries({ epochs, batchSize, captionsPerImage, maxLength, accumulate }))
     expectWhole(name, value, 1);
   if (!(labelSmoothing >= 0 && labelSmoothing < 1))
     throw new UsageError(`labelSmoothing is ${labelSmoothing} but should be within 0 and 1, such as 0.1.`);
   if (!(doublyStochastic >= 0))
     throw new UsageError(`doublyStochastic is ${doublyStochastic} but should be a weight of at least 0.`);
+  if (objective?.ownCaptions)
+    for (const name of ['labelSmoothing', 'maxLength', 'scheduledSampling'] as const)
+      if (options[name])
+        throw new UsageError(
+          `${name} belongs to learning from true captions, but this objective learns from the captioner's own. Leave it out.`,
+        );
   if (clip) expectPositive('norm' in clip ? 'clip.norm' : 'clip.value', 'norm' in clip ? clip.norm : clip.value);
   if (fineTune) {
     expectWhole('fineTune.fromEpoch', fineTune.fromEpoch, 1);
@@ -235,6 +267,8 @@ function checked(options: TrainOptions) {
   const optimizer = foreign ? fromTfjs(given) : given;
   const schedule = options.schedule ?? (foreign ? () => 1 : cosine());
   return {
+    objective,
+    scheduledSampling,
     epochs,
     batchSize,
     captionsPerImage,
@@ -268,30 +302,49 @@ function captionsOf(
   return captionBatch(chosen, captioner.tokenizer, maxLength);
 }
 
+/** What a batch teaches; belongs to the caller. */
+async function lessonOf(
+  captioner: Captioner,
+  given: tf.Tensor3D | undefined,
+  { captions, examples, pixels }: Batch,
+  { objective, scheduledSampling, captionsPerImage, labelSmoothing, signal }: Settings,
+  { share, random }: { share: number | undefined; random: Random },
+): Promise<Lesson> {
+  const plain: Lesson = { captions, loss: (pass, targets) => wordLoss(pass, targets, labelSmoothing) };
+  if (!objective && !scheduledSampling) return plain;
+  const { encoder } = captioner;
+  const features = given ?? tf.tidy(() => encoder.encode(pixelTensor(encoder, pixels!)));
+  try {
+    const read = share ? await withOwnWords(captioner.decoder, features, captions, { share, random }) : captions;
+    const context = { captioner, features, examples, captions: read, captionsPerImage, labelSmoothing, random, signal };
+    return objective ? await objective.lesson(context) : { ...plain, captions: read };
+  } finally {
+    if (!given) features.dispose();
+  }
+}
+
 /** One batch: forward and backward. What is returned belongs to the caller; the loss is divided by `parts`. */
 function lossAndGradients(
   captioner: Captioner,
   features: tf.Tensor3D | undefined,
-  batch: Batch,
+  pixels: Float32Array | undefined,
+  lesson: Lesson,
   parameters: Parameters,
   settings: Settings,
   drop: { rate: number; random: Random },
   parts: number,
 ): { loss: tf.Scalar; crossEntropy: tf.Scalar; grads: Gradients } {
   const { encoder, decoder } = captioner;
-  const { rows, time, inputs, targets, wanted, mask } = batch.captions;
+  const { rows, time, inputs, targets, wanted, mask } = lesson.captions;
   let words: tf.Scalar | undefined;
   const forward = () => {
-    const seen = features ?? encoder.encode(pixelTensor(encoder, batch.pixels!));
+    const seen = features ?? encoder.encode(pixelTensor(encoder, pixels!));
     const tokens = tf.tensor2d(inputs, [rows, time], 'int32');
     const pass = decoder.teacherForced(tokens, decoder.remember(seen, drop), {
       wanted: tf.tensor1d(wanted, 'int32'),
       drop,
     });
-    const said = tf.tensor1d(targets, 'int32');
-    const ce = pass.last
-      ? linearCrossEntropy(pass.last, said, settings.labelSmoothing)
-      : crossEntropy(pass.logits, said, settings.labelSmoothing);
+    const ce = lesson.loss(pass, tf.tensor1d(targets, 'int32'));
     words = tf.keep(ce.clone());
     if (settings.doublyStochastic === 0 || !pass.weights) return tf.div<tf.Scalar>(ce, parts);
     const attention = doublyStochastic(pass.weights, tf.tensor2d(mask, [rows, time]));
@@ -315,7 +368,8 @@ function expectFinite(what: string, value: number, step: number, epoch: number):
 }
 
 function expectSame(before: Record<string, unknown>, now: Record<string, unknown>, store: Store): void {
-  const changed = Object.keys(now).filter((name) => before[name] !== now[name]);
+  const names = new Set([...Object.keys(before), ...Object.keys(now)]);
+  const changed = [...names].filter((name) => before[name] !== now[name]);
   if (changed.length === 0) return;
   const list = changed.map((name) => `${name} was ${before[name]} and is ${now[name]}`).join('; ');
   throw new UsageError(

@@ -4,7 +4,7 @@ import { type LinearParams, linear } from '../../src/core/linear';
 import { Random } from '../../src/core/random';
 import { selectBackend } from '../../src/node/backends';
 import { clipByGlobalNorm } from '../../src/training/gradients';
-import { crossEntropy, doublyStochastic, linearCrossEntropy } from '../../src/training/losses';
+import { crossEntropy, doublyStochastic, linearCrossEntropy, softCrossEntropy } from '../../src/training/losses';
 import { expectClose, expectNoLeak } from '../helpers';
 import { golden, tensorOf } from './golden';
 
@@ -34,7 +34,7 @@ describe('the loss of a linear layer, some rows at a time', () => {
         const output = { weight: tf.eye(vocabSize), bias: tf.zeros<tf.Rank.R1>([vocabSize]) };
         for (const chunk of [1, 2 * vocabSize + 1, 1000]) {
           const { value, grad } = tf.valueAndGrad((hidden: tf.Tensor2D) =>
-            linearCrossEntropy({ hidden, output }, tf.tensor1d(targets, 'int32'), labelSmoothing, chunk),
+            linearCrossEntropy({ hidden, output }, tf.tensor1d(targets, 'int32'), labelSmoothing, undefined, chunk),
           )(tensorOf<tf.Rank.R2>(logits));
           expectClose(value, loss.values, 1e-6);
           expectClose(grad, gradient.values, 1e-7);
@@ -55,7 +55,10 @@ describe('the loss of a linear layer, some rows at a time', () => {
           const wanted = tf.tensor1d([3, 0, 2, 2, 1], 'int32');
           const inParts = (hidden: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) => {
             const output = { weight, bias } as LinearParams;
-            return tf.mul(linearCrossEntropy({ hidden: hidden as tf.Tensor2D, output }, wanted, 0.1, chunk), 2);
+            return tf.mul(
+              linearCrossEntropy({ hidden: hidden as tf.Tensor2D, output }, wanted, 0.1, undefined, chunk),
+              2,
+            );
           };
           const whole = (hidden: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) => {
             const output = { weight, bias } as LinearParams;
@@ -72,6 +75,73 @@ describe('the loss of a linear layer, some rows at a time', () => {
       }),
   );
 });
+
+describe('weights of words', () => {
+  const random = new Random(4);
+  const numbers = (name: string, shape: [number, number]) =>
+    tf.tensor2d(random.fork(name).normal(shape[0] * shape[1]), shape);
+  const factors = [2, -0.5, 0, 1, 3];
+
+  test('multiply the loss and the gradient of each, before the mean', () =>
+    expectNoLeak(() => {
+      tf.tidy(() => {
+        const x = numbers('logits', [5, 4]);
+        const wanted = [3, 0, 2, 2, 1];
+        const weighted = tf.valueAndGrad((logits: tf.Tensor2D) =>
+          crossEntropy(logits, tf.tensor1d(wanted, 'int32'), 0.1, tf.tensor1d(factors)),
+        )(x);
+        const byHand = tf.valueAndGrad((logits: tf.Tensor2D) => {
+          const parts = wanted.map((target, i) =>
+            tf.mul(crossEntropy(tf.slice(logits, [i, 0], [1, 4]), tf.tensor1d([target], 'int32'), 0.1), factors[i]!),
+          );
+          return tf.div<tf.Scalar>(tf.addN(parts), 5);
+        })(x);
+        expectClose(weighted.value, byHand.value, 1e-6);
+        expectClose(weighted.grad, byHand.grad, 1e-6);
+      });
+    }));
+
+  test.each([1, 9, 1000])('go with their rows where a layer is read in parts, %i numbers at once', (chunk) =>
+    expectNoLeak(() => {
+      tf.tidy(() => {
+        const [wanted, weights] = [tf.tensor1d([3, 0, 2, 2, 1], 'int32'), tf.tensor1d(factors)];
+        const inputs = [numbers('hidden', [5, 3]), numbers('weight', [3, 4]), tf.tensor1d([0.1, 0.2, 0.3, -0.1])];
+        const losses = [
+          (hidden: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) => {
+            const output = { weight, bias } as LinearParams;
+            return linearCrossEntropy({ hidden: hidden as tf.Tensor2D, output }, wanted, 0, weights, chunk);
+          },
+          (hidden: tf.Tensor, weight: tf.Tensor, bias: tf.Tensor) =>
+            crossEntropy(linear({ weight, bias } as LinearParams, hidden as tf.Tensor2D), wanted, 0, weights),
+        ];
+        const [found, expected] = losses.map((loss) => tf.valueAndGrads(loss)(inputs));
+        expectClose(found!.value, expected!.value, 1e-6);
+        for (const [i, gradient] of found!.grads.entries()) expectClose(gradient, expected!.grads[i]!, 1e-6);
+      });
+    }),
+  );
+});
+
+test.each([1, 2.5])('cross-entropy with probabilities is what autodiff makes of it, temperature %f', (temperature) =>
+  expectNoLeak(() => {
+    tf.tidy(() => {
+      const random = new Random(5);
+      const [x, y] = ['a', 'b'].map((name) => tf.tensor2d(random.fork(name).normal(12), [3, 4])) as [
+        tf.Tensor2D,
+        tf.Tensor2D,
+      ];
+      const wanted = tf.softmax(y);
+      const found = tf.valueAndGrad((logits: tf.Tensor2D) =>
+        tf.mul<tf.Scalar>(softCrossEntropy(logits, wanted, temperature), -2),
+      )(x);
+      const expected = tf.valueAndGrad((logits: tf.Tensor2D) =>
+        tf.mul<tf.Scalar>(tf.mean(tf.sum(tf.mul(wanted, tf.logSoftmax(tf.div(logits, temperature))), 1)), 2),
+      )(x);
+      expectClose(found.value, expected.value, 1e-6);
+      expectClose(found.grad, expected.grad, 1e-6);
+    });
+  }),
+);
 
 test('the gradient of the cross-entropy is scaled by what comes from above', () => {
   tf.tidy(() => {

@@ -1,0 +1,67 @@
+import { AttentionLSTMCaptioner } from '../attentionLSTMCaptioner';
+import type { Captioner, GenerationDefaults } from '../captioner';
+import { UsageError } from '../core/errors';
+import type { Dataset } from '../data/types';
+import { loadMeteorData } from '../metrics/meteor/data';
+import { directory } from '../node/directory';
+import { distillation } from '../training/distillation';
+import type { FeatureCache } from '../training/features';
+import type { Objective } from '../training/objective';
+import { parseReward, rewardFrequencies, rewardOf } from '../training/rewards';
+import { selfCritical } from '../training/selfCritical';
+
+/** Options of `train` that say what is learned. */
+export type ObjectiveOptions = {
+  /** `caption`, or `scst:` and a reward. */
+  objective: string;
+  baseline: 'others' | 'greedy' | 'beam';
+  sampleTemperature: number;
+  /** Folders of captioners. */
+  teachers?: string[];
+  distillationWeight: number;
+  distillationTemperature: number;
+};
+
+/** The reward of a self-critical objective. */
+export function rewardIn({ objective }: { objective: string }): string | undefined {
+  if (objective === 'caption') return undefined;
+  if (!objective.startsWith('scst:'))
+    throw new UsageError(
+      `--objective is ${objective} but should be caption, or scst: and a reward, such as scst:cider or scst:cider+0.5*bleu.`,
+    );
+  const reward = objective.slice('scst:'.length);
+  parseReward(reward);
+  return reward;
+}
+
+export function baseline(text: string): ObjectiveOptions['baseline'] {
+  if (text === 'others' || text === 'greedy' || text === 'beam') return text;
+  throw new UsageError(`--baseline is ${text} but should be others, greedy or beam.`);
+}
+
+export async function loadTeachers(folders: readonly string[]): Promise<AttentionLSTMCaptioner[]> {
+  const teachers: AttentionLSTMCaptioner[] = [];
+  for (const folder of folders) teachers.push(await AttentionLSTMCaptioner.load(directory(folder)));
+  return teachers;
+}
+
+/** What a run teaches beside the words of true captions; the teachers stay the caller's. */
+export async function objectiveOf(
+  options: ObjectiveOptions & GenerationDefaults,
+  train: Dataset,
+  teachers: readonly Captioner[],
+  features: FeatureCache,
+): Promise<Objective | undefined> {
+  const { beamSize, lengthPenalty, maxLength } = options;
+  const { distillationWeight: weight, distillationTemperature: temperature } = options;
+  if (teachers.length > 0) return distillation({ teachers, weight, temperature, features });
+  const text = rewardIn(options);
+  if (text === undefined) return undefined;
+  const names = parseReward(text).map(({ name }) => name);
+  const reward = rewardOf(text, {
+    ...(names.includes('cider') && { frequencies: await rewardFrequencies(train) }),
+    ...(names.includes('meteor') && { meteorData: await loadMeteorData() }),
+  });
+  const baseline = options.baseline === 'beam' ? { beamSize, lengthPenalty } : options.baseline;
+  return selfCritical({ reward, baseline, temperature: options.sampleTemperature, maxLength });
+}
