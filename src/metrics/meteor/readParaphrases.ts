@@ -47,8 +47,8 @@ export function readParaphrases(bytes: Uint8Array): ParaphraseTable {
   const listEnds = next(lists);
   addUp(listEnds);
 
-  const lastWords = new Uint16Array(nodes);
-  for (let node = 0; node < nodes; node++) lastWords[node] = bytes[at + 2 * node]! | (bytes[at + 2 * node + 1]! << 8);
+  const start = bytes.byteOffset + at;
+  const lastWords = new Uint16Array(bytes.buffer.slice(start, start + 2 * nodes)); // the machine's order of bytes is the file's
   const packed = bytes.subarray(at + 2 * nodes);
   if (packed.length !== listEnds[lists - 1])
     throw new ScoringError(
