@@ -6,7 +6,8 @@ export class Meter {
   private losses = 0;
   private rewards = 0;
   private count = 0;
-  private smooth: number | undefined;
+  private smooth = 0;
+  private seen = 0;
   private readonly times: number[] = [];
 
   line(step: TrainStep): string {
@@ -15,7 +16,8 @@ export class Meter {
     this.losses += step.crossEntropy;
     this.rewards += reward ?? 0;
     this.count++;
-    this.smooth = this.smooth === undefined ? shown : 0.98 * this.smooth + 0.02 * shown;
+    const share = Math.max(0.02, 1 / ++this.seen); // the mean of the first fifty, then a moving one
+    this.smooth += share * (shown - this.smooth);
     this.times.push(performance.now());
     if (this.times.length > 50) this.times.shift();
     const each = (this.times.at(-1)! - this.times[0]!) / 1000 / Math.max(1, this.times.length - 1);

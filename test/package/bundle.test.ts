@@ -34,9 +34,12 @@ test('packages are imported, not copied in', async () => {
     ))
       imported.add(from!);
   expect([...imported].filter((from) => !from.startsWith('node:')).sort()).toEqual([
+    '@huggingface/hub',
+    '@huggingface/tokenizers',
     '@tensorflow/tfjs',
     '@tensorflow/tfjs-backend-wasm',
     'commander',
+    'h5wasm',
     'sharp',
     'valibot',
   ]);
