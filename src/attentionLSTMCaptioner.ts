@@ -14,6 +14,7 @@ import { type CaptionPart, type StreamOptions, streamCaption } from './captioner
 import { DataError, expectWhole, UsageError } from './core/errors';
 import { parametersOf } from './core/parameters';
 import { Random } from './core/random';
+import { whole } from './core/schema';
 import type { Image } from './data/types';
 import { WordTokenizer } from './data/wordTokenizer';
 import { type AttentionLSTMConfig, AttentionLSTMDecoder } from './decoders/attentionLSTM';
@@ -41,8 +42,6 @@ export type AttentionLSTMCaptionerOptions = {
   generation?: Partial<GenerationDefaults>;
   seed?: number;
 };
-
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 const decoderSchema = v.object({
   vocabSize: whole,

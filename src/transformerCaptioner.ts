@@ -13,6 +13,7 @@ import {
 import { DataError, expectWhole, UsageError } from './core/errors';
 import { parametersOf } from './core/parameters';
 import { Random } from './core/random';
+import { whole } from './core/schema';
 import { createParams } from './core/spec';
 import type { Image } from './data/types';
 import { WordTokenizer } from './data/wordTokenizer';
@@ -52,8 +53,6 @@ export type TransformerCaptionerOptions = {
   generation?: Partial<GenerationDefaults>;
   seed?: number;
 };
-
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 const decoderSchema = v.object({
   vocabSize: whole,

@@ -121,10 +121,7 @@ export async function loadPreprocessing(files: Files): Promise<Preprocessing> {
  * @see transformers, the `image_processing_*.py` of each model
  */
 export function preprocessingOf(value: unknown, where = 'preprocessor_config.json'): Preprocessing {
-  const checked = v.safeParse(configSchema, value);
-  if (!checked.success)
-    throw new DataError(`${where} is not what it should be:\n  ${problemsOf(checked.issues, where).join('\n  ')}`);
-  const config = checked.output;
+  const config = read(configSchema, value, where);
   if (config.pretrained_cfg) return timmPreprocessing(config.pretrained_cfg, where);
   const kind = (config.image_processor_type ?? config.feature_extractor_type)?.replace(
     /(ImageProcessor|FeatureExtractor)(Fast|Pil)?$/,
@@ -247,10 +244,8 @@ const timmSchema = v.looseObject({
  * @see timm, `data/transforms_factory.py`: `transforms_imagenet_eval`
  */
 export function timmPreprocessing(value: unknown, where = 'pretrained_cfg'): Preprocessing {
-  const checked = v.safeParse(timmSchema, value);
-  if (!checked.success)
-    throw new DataError(`${where} is not what it should be:\n  ${problemsOf(checked.issues, where).join('\n  ')}`);
-  const { input_size: input, interpolation: filter, crop_pct: part, crop_mode: mode, mean, std } = checked.output;
+  const settings = read(timmSchema, value, where);
+  const { input_size: input, interpolation: filter, crop_pct: part, crop_mode: mode, mean, std } = settings;
   const [, height, width] = input as [number, number, number];
   if (mode === 'center' && height !== width)
     throw new DataError(`${where} crops ${height} x ${width} pixels, which is not built: only squares are.`);
@@ -296,4 +291,10 @@ function channels(value: number | readonly number[], name: string, where: string
   if (red === undefined || green === undefined || blue === undefined || more.length > 0)
     throw new DataError(`${where} has ${name} ${JSON.stringify(value)}, which are not three numbers.`);
   return [red, green, blue];
+}
+
+function read<S extends v.GenericSchema>(schema: S, value: unknown, where: string): v.InferOutput<S> {
+  const checked = v.safeParse(schema, value);
+  if (checked.success) return checked.output;
+  throw new DataError(`${where} is not what it should be:\n  ${problemsOf(checked.issues, where).join('\n  ')}`);
 }

@@ -7,7 +7,7 @@ import { dense } from '../core/dense';
 import { embed } from '../core/embedding';
 import { layerNorm } from '../core/layerNorm';
 import { embeddingSpec, layerNormSpec, linearSpec } from '../core/layerSpecs';
-import { readConfig } from '../core/schema';
+import { readConfig, whole } from '../core/schema';
 import type { ParameterSpec, ParamsOf } from '../core/spec';
 import type { TransformerParts } from './transformer';
 
@@ -30,8 +30,6 @@ export type BertConfig = {
   cross: boolean;
   featureSize: number;
 };
-
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 const schema = v.object({
   model_type: v.optional(v.literal('bert'), 'bert'),

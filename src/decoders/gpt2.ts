@@ -6,7 +6,7 @@ import { embed } from '../core/embedding';
 import { layerNorm } from '../core/layerNorm';
 import { embeddingSpec, layerNormSpec, linearSpec } from '../core/layerSpecs';
 import { Random } from '../core/random';
-import { readConfig } from '../core/schema';
+import { readConfig, whole } from '../core/schema';
 import { loadParams, type ParamsOf, type WeightSource } from '../core/spec';
 import type { TransformerParts } from './transformer';
 
@@ -31,8 +31,6 @@ export type GPT2Config = {
   cross: boolean;
   featureSize: number;
 };
-
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 const schema = v.object({
   model_type: v.optional(v.literal('gpt2'), 'gpt2'),

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { DataError } from '../core/errors';
 import { Random } from '../core/random';
-import { problemsOf } from '../core/schema';
+import { problemsOf, whole } from '../core/schema';
 import { ConvEncoder } from './convEncoder';
 import { MobileNetV2 } from './mobilenetV2';
 import { createConvNetwork, storedConvNetworks } from './storedConvNetworks';
@@ -10,8 +10,6 @@ import { VisionEncoder } from './visionEncoder';
 import { storedVisionEncoderConfig } from './visionTowerConfig';
 import { ViT } from './vit';
 import { storedViTConfig } from './vitConfig';
-
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 const configSchema = v.variant('type', [
   v.object({ type: v.literal('mobilenet-v2'), imageSize: whole }),

@@ -1,10 +1,8 @@
 import * as v from 'valibot';
-import { DataError } from '../core/errors';
-import { problemsOf } from '../core/schema';
+import { readConfig, whole } from '../core/schema';
 import type { ResNetConfig } from './resnet';
 import { widths } from './resnetPlan';
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 const four = v.array(whole);
 const block = v.pipe(
   v.picklist(['BasicBlock', 'Bottleneck', 'basic', 'bottleneck']),
@@ -66,13 +64,8 @@ export function readResNetConfig(json: Record<string, unknown>): ReadResNetConfi
   return ofHuggingFace(parse(huggingface, json));
 }
 
-function parse<S extends v.GenericSchema>(schema: S, json: unknown): v.InferOutput<S> {
-  const checked = v.safeParse(schema, json);
-  if (checked.success) return checked.output;
-  throw new DataError(
-    `The configuration of the ResNet cannot be used: ${problemsOf(checked.issues, 'configuration').join('; ')}.`,
-  );
-}
+const parse = <S extends v.GenericSchema>(schema: S, json: unknown) =>
+  readConfig(schema, json, 'configuration of the ResNet');
 
 function ofHuggingFace(json: v.InferOutput<typeof huggingface>): ReadResNetConfig {
   return {

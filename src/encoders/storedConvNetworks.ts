@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import type { Random } from '../core/random';
+import { whole } from '../core/schema';
 import { ConvNetwork } from './convNetwork';
 import { inceptionV3 } from './inceptionV3';
 import { mobile } from './mobile';
@@ -8,7 +9,6 @@ import { resNet } from './resnet';
 import type { Encoder } from './types';
 import { VGG_NAMES, vgg } from './vgg';
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 const pair = v.tuple([whole, whole]);
 const perChannel = v.union([v.number(), v.tuple([v.number(), v.number(), v.number()])]);
 const optional = v.exactOptional;

@@ -1,10 +1,8 @@
 import * as v from 'valibot';
 import { activation } from '../core/activations';
-import { DataError } from '../core/errors';
-import { problemsOf } from '../core/schema';
+import { readConfig, whole } from '../core/schema';
 import type { VisionTowerConfig } from './visionTower';
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 const side = v.pipe(
   v.union([whole, v.tuple([whole, whole])]),
   v.transform((size): readonly [number, number] => (typeof size === 'number' ? [size, size] : size)),
@@ -47,10 +45,7 @@ export function readVisionConfig(model: keyof typeof DEFAULTS, json: unknown): V
     layer_norm_eps: v.optional(v.number(), given.epsilon),
     qkv_bias: v.optional(v.boolean(), true),
   });
-  const checked = v.safeParse(schema, json ?? {});
-  if (!checked.success)
-    throw new DataError(`The vision_config cannot be used: ${problemsOf(checked.issues, 'vision_config').join('; ')}.`);
-  const read = checked.output;
+  const read = readConfig(schema, json ?? {}, 'vision_config');
   activation(read.hidden_act); // which throws for one that is not known
   return {
     size: read.hidden_size,

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { expectLayers } from '../attention/expectLayers';
 import { activation } from '../core/activations';
-import { readConfig } from '../core/schema';
+import { readConfig, whole } from '../core/schema';
 import type { Grid } from './patches';
 
 export type ViTConfig = {
@@ -25,8 +25,6 @@ export type ViTConfig = {
   /** Classes of a linear layer on the class token; absent: no classifier. */
   classes?: number;
 };
-
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 /** Sides in pixels: one number for both, or two. */
 export const sides = v.pipe(

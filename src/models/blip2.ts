@@ -4,7 +4,7 @@ import { dense } from '../core/dense';
 import type { Dropout } from '../core/dropout';
 import { linearSpec } from '../core/layerSpecs';
 import { Random } from '../core/random';
-import { readConfig } from '../core/schema';
+import { readConfig, whole } from '../core/schema';
 import { createParams, loadParams, type ParamsOf, stateDict, type WeightSource } from '../core/spec';
 import { disposeTree } from '../core/tree';
 import type { Preprocessing } from '../encoders/types';
@@ -23,7 +23,6 @@ export type Blip2Config = {
   imageId: number | undefined;
 };
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 const part = v.optional(v.record(v.string(), v.unknown()), {});
 const schema = v.object({
   model_type: v.optional(v.literal('blip-2'), 'blip-2'),

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { expectLayers } from '../attention/expectLayers';
-import { readConfig } from '../core/schema';
+import { readConfig, whole } from '../core/schema';
 import type { BertConfig } from '../decoders/bert';
 import type { VisionTowerConfig } from '../encoders/visionTower';
 import { sides } from '../encoders/vitConfig';
@@ -18,7 +18,6 @@ export type BlipConfig = {
   projectionSize: number;
 };
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 const id = v.pipe(v.number(), v.integer(), v.minValue(0));
 
 const visionSchema = v.object({

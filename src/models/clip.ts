@@ -1,11 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import * as v from 'valibot';
-import { activation } from '../core/activations';
 import { dense } from '../core/dense';
-import { DataError } from '../core/errors';
 import { linearSpec, tableSpec } from '../core/layerSpecs';
 import { Random } from '../core/random';
-import { problemsOf } from '../core/schema';
+import { readConfig, whole } from '../core/schema';
 import { createParams, loadParams, type ParamsOf, stateDict, type WeightSource } from '../core/spec';
 import { disposeTree } from '../core/tree';
 import {
@@ -16,7 +14,14 @@ import {
   visionTowerSpec,
 } from '../encoders/visionTower';
 import { readVisionConfig } from '../encoders/visionTowerConfig';
-import { atPlaces, type TextTowerConfig, textTower, textTowerSpec } from './clipText';
+import {
+  atPlaces,
+  type TextTowerConfig,
+  textTower,
+  textTowerConfig,
+  textTowerSettings,
+  textTowerSpec,
+} from './clipText';
 
 export type ClipConfig = {
   vision: VisionTowerConfig;
@@ -44,16 +49,16 @@ export function clipSpec({ vision, text, projectionSize }: ClipConfig) {
   };
 }
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 const textSchema = v.object({
-  hidden_size: v.optional(whole, 512),
-  intermediate_size: v.optional(whole, 2048),
-  num_hidden_layers: v.optional(whole, 12),
-  num_attention_heads: v.optional(whole, 8),
-  vocab_size: v.optional(whole, 49408),
-  max_position_embeddings: v.optional(whole, 77),
-  hidden_act: v.optional(v.string(), 'quick_gelu'),
-  layer_norm_eps: v.optional(v.number(), 1e-5),
+  ...textTowerSettings({
+    size: 512,
+    innerSize: 2048,
+    numHeads: 8,
+    vocabSize: 49408,
+    maxLength: 77,
+    activation: 'quick_gelu',
+    epsilon: 1e-5,
+  }),
   eos_token_id: v.optional(v.number(), 49407),
 });
 const schema = v.object({
@@ -68,24 +73,10 @@ const schema = v.object({
  * @throws DataError for settings that are not supported
  */
 export function readClipConfig(json: unknown): ClipConfig {
-  const checked = v.safeParse(schema, json);
-  if (!checked.success)
-    throw new DataError(`The configuration of CLIP cannot be used: ${problemsOf(checked.issues, 'it').join('; ')}.`);
-  const { text_config: text, vision_config, projection_dim } = checked.output;
-  activation(text.hidden_act); // which throws for one that is not known
+  const { text_config: text, vision_config, projection_dim } = readConfig(schema, json, 'configuration of CLIP');
   return {
     vision: readVisionConfig('clip', vision_config),
-    text: {
-      size: text.hidden_size,
-      innerSize: text.intermediate_size,
-      numLayers: text.num_hidden_layers,
-      numHeads: text.num_attention_heads,
-      vocabSize: text.vocab_size,
-      maxLength: text.max_position_embeddings,
-      activation: text.hidden_act,
-      epsilon: text.layer_norm_eps,
-      causal: true,
-    },
+    text: textTowerConfig(text, { causal: true }),
     projectionSize: projection_dim,
     // 2 is what old configurations say, whatever the vocabulary has; transformers then takes the largest id.
     endId: text.eos_token_id === 2 ? undefined : text.eos_token_id,

@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs';
+import * as v from 'valibot';
 import { attentionBias } from '../attention/attentionBias';
 import { type TransformerLayerConfig, transformerLayer } from '../attention/transformerLayer';
 import { activation } from '../core/activations';
 import { embed } from '../core/embedding';
 import { layerNorm } from '../core/layerNorm';
 import { embeddingSpec, layerNormSpec } from '../core/layerSpecs';
+import { whole } from '../core/schema';
 import type { ParamsOf } from '../core/spec';
 import { clipLayerSpec } from '../encoders/clipLayers';
 
@@ -21,6 +23,40 @@ export type TextTowerConfig = {
   /** Whether a word sees only those before it. */
   causal: boolean;
 };
+
+/** The entries of a `text_config`, with the defaults of a model; both have twelve layers. */
+export function textTowerSettings(given: Omit<TextTowerConfig, 'numLayers' | 'causal'>) {
+  return {
+    hidden_size: v.optional(whole, given.size),
+    intermediate_size: v.optional(whole, given.innerSize),
+    num_hidden_layers: v.optional(whole, 12),
+    num_attention_heads: v.optional(whole, given.numHeads),
+    vocab_size: v.optional(whole, given.vocabSize),
+    max_position_embeddings: v.optional(whole, given.maxLength),
+    hidden_act: v.optional(v.string(), given.activation),
+    layer_norm_eps: v.optional(v.number(), given.epsilon),
+  };
+}
+
+type TextTowerSettings = {
+  [Name in keyof ReturnType<typeof textTowerSettings>]: v.InferOutput<ReturnType<typeof textTowerSettings>[Name]>;
+};
+
+/** @throws DataError for an activation that is not known */
+export function textTowerConfig(text: TextTowerSettings, { causal }: Pick<TextTowerConfig, 'causal'>): TextTowerConfig {
+  activation(text.hidden_act);
+  return {
+    size: text.hidden_size,
+    innerSize: text.intermediate_size,
+    numLayers: text.num_hidden_layers,
+    numHeads: text.num_attention_heads,
+    vocabSize: text.vocab_size,
+    maxLength: text.max_position_embeddings,
+    activation: text.hidden_act,
+    epsilon: text.layer_norm_eps,
+    causal,
+  };
+}
 
 export type TextTowerParams = ParamsOf<ReturnType<typeof textTowerSpec>>;
 

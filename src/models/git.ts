@@ -8,7 +8,7 @@ import { UsageError } from '../core/errors';
 import { layerNorm } from '../core/layerNorm';
 import { embeddingSpec, layerNormSpec, linearSpec } from '../core/layerSpecs';
 import { Random } from '../core/random';
-import { readConfig } from '../core/schema';
+import { readConfig, whole } from '../core/schema';
 import {
   createParams,
   loadParams,
@@ -42,7 +42,6 @@ export type GitConfig = {
   tied: boolean;
 };
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 const schema = v.object({
   model_type: v.optional(v.literal('git'), 'git'),
   vision_config: v.optional(v.record(v.string(), v.unknown()), {}),

@@ -6,7 +6,7 @@ import { embed } from '../core/embedding';
 import { DataError } from '../core/errors';
 import { layerNorm } from '../core/layerNorm';
 import { embeddingSpec, layerNormSpec, linearSpec } from '../core/layerSpecs';
-import { readConfig } from '../core/schema';
+import { readConfig, whole } from '../core/schema';
 import type { ParamsOf } from '../core/spec';
 import type { PrefixParts } from './prefixDecoder';
 
@@ -29,7 +29,6 @@ export type OptConfig = {
   tied: boolean;
 };
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 const schema = v.object({
   model_type: v.optional(v.literal('opt'), 'opt'),
   vocab_size: v.optional(whole, 50272),

@@ -11,6 +11,7 @@ import {
 import { DataError, expectWhole, UsageError } from '../core/errors';
 import { parametersOf } from '../core/parameters';
 import { Random } from '../core/random';
+import { whole } from '../core/schema';
 import { createParams } from '../core/spec';
 import type { Tokenizer } from '../data/tokenizer';
 import type { Image } from '../data/types';
@@ -44,8 +45,6 @@ export type PrefixCaptionerOptions = {
   generation?: Partial<GenerationDefaults>;
   seed?: number;
 };
-
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 const configSchema = v.object({
   format: v.literal('tfjs-captioning'),

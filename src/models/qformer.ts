@@ -6,7 +6,7 @@ import { activation } from '../core/activations';
 import { type Dropout, dropout } from '../core/dropout';
 import { layerNorm } from '../core/layerNorm';
 import { layerNormSpec, linearSpec, tableSpec } from '../core/layerSpecs';
-import { readConfig } from '../core/schema';
+import { readConfig, whole } from '../core/schema';
 import type { ParamsOf } from '../core/spec';
 
 export type QFormerConfig = {
@@ -24,7 +24,6 @@ export type QFormerConfig = {
   epsilon: number;
 };
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 const schema = v.object({
   hidden_size: v.optional(whole, 768),
   intermediate_size: v.optional(whole, 3072),

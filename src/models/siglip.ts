@@ -3,11 +3,10 @@ import * as v from 'valibot';
 import { crossAttention, projectKeys } from '../attention/multiHead';
 import { activation } from '../core/activations';
 import { type DenseParams, dense } from '../core/dense';
-import { DataError } from '../core/errors';
 import { layerNorm } from '../core/layerNorm';
 import { type LinearSpec, layerNormSpec, linearSpec, tableSpec } from '../core/layerSpecs';
 import { Random } from '../core/random';
-import { problemsOf } from '../core/schema';
+import { readConfig, whole } from '../core/schema';
 import { createParams, loadParams, type ParamsOf, stateDict, type WeightSource } from '../core/spec';
 import { disposeTree } from '../core/tree';
 import {
@@ -19,7 +18,7 @@ import {
 } from '../encoders/visionTower';
 import { readVisionConfig } from '../encoders/visionTowerConfig';
 import { unitLength } from './clip';
-import { type TextTowerConfig, textTower, textTowerSpec } from './clipText';
+import { type TextTowerConfig, textTower, textTowerConfig, textTowerSettings, textTowerSpec } from './clipText';
 
 export type SiglipConfig = {
   vision: VisionTowerConfig;
@@ -61,18 +60,18 @@ function poolerSpec(key: string, { size, innerSize }: VisionTowerConfig) {
   };
 }
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 const schema = v.object({
   text_config: v.optional(
     v.object({
-      hidden_size: v.optional(whole, 768),
-      intermediate_size: v.optional(whole, 3072),
-      num_hidden_layers: v.optional(whole, 12),
-      num_attention_heads: v.optional(whole, 12),
-      vocab_size: v.optional(whole, 32000),
-      max_position_embeddings: v.optional(whole, 64),
-      hidden_act: v.optional(v.string(), 'gelu_pytorch_tanh'),
-      layer_norm_eps: v.optional(v.number(), 1e-6),
+      ...textTowerSettings({
+        size: 768,
+        innerSize: 3072,
+        numHeads: 12,
+        vocabSize: 32000,
+        maxLength: 64,
+        activation: 'gelu_pytorch_tanh',
+        epsilon: 1e-6,
+      }),
       projection_size: v.nullish(whole),
     }),
     {},
@@ -86,24 +85,10 @@ const schema = v.object({
  * @throws DataError for settings that are not supported
  */
 export function readSiglipConfig(json: unknown): SiglipConfig {
-  const checked = v.safeParse(schema, json);
-  if (!checked.success)
-    throw new DataError(`The configuration of SigLIP cannot be used: ${problemsOf(checked.issues, 'it').join('; ')}.`);
-  const { text_config: text, vision_config } = checked.output;
-  activation(text.hidden_act); // which throws for one that is not known
+  const { text_config: text, vision_config } = readConfig(schema, json, 'configuration of SigLIP');
   return {
     vision: readVisionConfig('siglip', vision_config),
-    text: {
-      size: text.hidden_size,
-      innerSize: text.intermediate_size,
-      numLayers: text.num_hidden_layers,
-      numHeads: text.num_attention_heads,
-      vocabSize: text.vocab_size,
-      maxLength: text.max_position_embeddings,
-      activation: text.hidden_act,
-      epsilon: text.layer_norm_eps,
-      causal: false,
-    },
+    text: textTowerConfig(text, { causal: false }),
     projectionSize: text.projection_size ?? text.hidden_size,
     pooled: vision_config.vision_use_head,
   };
