@@ -66,10 +66,8 @@ export function convolve(
   }
   if (dilation > 1) return dilated(x, weight, { stride, padding, dilation }, bias);
   return tf.fused.conv2d({
-    x,
-    filter: weight,
+    ...framed(x, weight, { stride, padding }),
     strides: stride,
-    pad: padOf(padding),
     ...(bias && { bias }),
   }) as tf.Tensor4D;
 }
@@ -81,26 +79,48 @@ export function convolveChannels(
   { stride = 1, padding = 0 }: Movement = {},
   bias?: tf.Tensor1D,
 ): tf.Tensor4D {
-  const y = tf.depthwiseConv2d(x, weight, stride, padOf(padding));
+  const frame = framed(x, weight, { stride, padding });
+  const y = tf.depthwiseConv2d(frame.x, weight, stride, frame.pad);
   return bias ? tf.add(y, bias) : y;
 }
 
 /** The largest of each window; what lies outside of the picture does not count, as in PyTorch. */
 export function maxPool(x: tf.Tensor4D, size: number, stride: number, padding = 0): tf.Tensor4D {
-  return tf.maxPool(x, size, stride, padding);
+  return tf.maxPool(surround(x, [padding, padding], LOWEST), size, stride, 'valid');
 }
 
-type Pad = 'same' | number | [[number, number], [number, number], [number, number], [number, number]];
+/** The least float32: an infinity cannot be written in the shaders of WebGL. */
+const LOWEST = -(2 - 2 ** -23) * 2 ** 127;
 
-function padOf(padding: NonNullable<Movement['padding']>): Pad {
-  if (padding === 'same' || typeof padding === 'number') return padding;
-  const [vertical, horizontal] = padding;
-  return [
+/**
+ * The picture and the padding in words with which every backend can convolve it: tfjs-node takes no numbers. Where
+ * `same` is not what the numbers say, the zeros are laid around the picture.
+ */
+function framed(
+  x: tf.Tensor4D,
+  filter: tf.Tensor4D,
+  { stride, padding }: Required<Pick<Movement, 'stride' | 'padding'>>,
+): { x: tf.Tensor4D; filter: tf.Tensor4D; pad: 'same' | 'valid' } {
+  if (padding === 'same') return { x, filter, pad: 'same' };
+  const [vertical, horizontal] = bothWays(padding);
+  const [rows, columns] = filter.shape;
+  const keepsSize = stride === 1 && rows === 2 * vertical + 1 && columns === 2 * horizontal + 1;
+  return keepsSize ? { x, filter, pad: 'same' } : { x: surround(x, [vertical, horizontal], 0), filter, pad: 'valid' };
+}
+
+function bothWays(padding: number | readonly [number, number]): readonly [vertical: number, horizontal: number] {
+  return typeof padding === 'number' ? [padding, padding] : padding;
+}
+
+function surround(x: tf.Tensor4D, [vertical, horizontal]: readonly [number, number], value: number): tf.Tensor4D {
+  if (vertical === 0 && horizontal === 0) return x;
+  const around: [number, number][] = [
     [0, 0],
     [vertical, vertical],
     [horizontal, horizontal],
     [0, 0],
   ];
+  return tf.pad(x, around, value);
 }
 
 /** A kernel with gaps as a sum over its places: tfjs has no gradient of a convolution with dilation. */
@@ -112,13 +132,7 @@ function dilated(
 ): tf.Tensor4D {
   const [rows, columns, inputs, outputs] = weight.shape;
   if (padding === 'same') throw new RangeError("A convolution with dilation takes its padding in numbers, not 'same'.");
-  const [vertical, horizontal] = typeof padding === 'number' ? [padding, padding] : padding;
-  const padded = tf.pad(x, [
-    [0, 0],
-    [vertical, vertical],
-    [horizontal, horizontal],
-    [0, 0],
-  ]);
+  const padded = surround(x, bothWays(padding), 0);
   const [batch, height, width] = padded.shape;
   const extent = [height - dilation * (rows - 1), width - dilation * (columns - 1)] as const;
   const terms: tf.Tensor4D[] = [];
