@@ -1,28 +1,26 @@
 import type * as tf from '@tensorflow/tfjs';
-import { version_core } from '@tensorflow/tfjs';
 import * as v from 'valibot';
 import {
   type Caption,
   type Captioner,
   type CaptionOptions,
+  captionerParameters,
   captionFeatures,
   captionImages,
   encodeImages,
   type GenerationDefaults,
 } from './captioner';
+import { readCaptioner, type SaveOptions, writeCaptioner } from './captioner/checkpoint';
 import { type CaptionPart, type StreamOptions, streamCaption } from './captioner/stream';
-import { DataError, expectWhole, UsageError } from './core/errors';
-import { parametersOf } from './core/parameters';
+import { expectDropout } from './core/dropout';
+import { expectWhole } from './core/errors';
 import { Random } from './core/random';
 import { whole } from './core/schema';
 import type { Image } from './data/types';
-import { WordTokenizer } from './data/wordTokenizer';
+import type { WordTokenizer } from './data/wordTokenizer';
 import { type AttentionLSTMConfig, AttentionLSTMDecoder } from './decoders/attentionLSTM';
-import { createEncoder } from './encoders/create';
 import type { Encoder } from './encoders/types';
-import { assignStored, readJSON, readTensors, writeJSON, writeTensors } from './io/checkpoint';
 import type { Store } from './io/types';
-import { VERSION } from './version';
 
 /** Sizes have the defaults of the recipe in the README. */
 export type AttentionLSTMCaptionerOptions = {
@@ -43,6 +41,8 @@ export type AttentionLSTMCaptionerOptions = {
   seed?: number;
 };
 
+const KIND = { architecture: 'attention-lstm', title: 'An attention LSTM captioner' };
+
 const decoderSchema = v.object({
   vocabSize: whole,
   featureSize: whole,
@@ -54,17 +54,6 @@ const decoderSchema = v.object({
   contextGate: v.boolean(),
   deepOutput: v.boolean(),
   initActivation: v.picklist(['tanh', 'none']),
-});
-
-/** `config.json`. The preprocessing is written for other readers; here the encoder's type implies it. */
-const configSchema = v.object({
-  format: v.literal('tfjs-captioning'),
-  formatVersion: v.literal(1),
-  architecture: v.literal('attention-lstm'),
-  encoder: v.looseObject({ type: v.string() }),
-  decoder: decoderSchema,
-  dropout: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
-  generation: v.object({ beamSize: whole, lengthPenalty: v.number(), maxLength: whole }),
 });
 
 /**
@@ -89,8 +78,7 @@ export class AttentionLSTMCaptioner implements Captioner {
     const { dropout = 0.4, generation = {}, seed = 0 } = options;
     for (const [name, size] of Object.entries({ embeddingSize, hiddenSize, attentionSize, numLayers }))
       expectWhole(name, size, 1);
-    if (!(dropout >= 0 && dropout < 1))
-      throw new UsageError(`dropout is ${dropout} but should be within 0 and 1, such as 0.4.`);
+    expectDropout(dropout);
     const config: AttentionLSTMConfig = {
       vocabSize: tokenizer.vocabSize,
       featureSize: encoder.featureSize,
@@ -113,62 +101,30 @@ export class AttentionLSTMCaptioner implements Captioner {
    *
    * @throws DataError that names the file which is missing, damaged or does not fit
    */
-  static async load(store: Store): Promise<AttentionLSTMCaptioner> {
-    const config = await readJSON(store, 'config.json', configSchema);
-    const vocabulary = await readJSON(store, 'vocabulary.json', v.unknown());
-    const tokenizer = WordTokenizer.fromJSON(vocabulary, `vocabulary.json in ${store.location}`);
-    const weights = await readTensors(store, 'model.safetensors');
-    const encoder = createEncoder(config.encoder);
-    const decoder = new AttentionLSTMDecoder(config.decoder, new Random(0));
-    const captioner = new AttentionLSTMCaptioner(encoder, decoder, tokenizer, config.generation, config.dropout, true);
-    try {
-      if (tokenizer.vocabSize !== config.decoder.vocabSize)
-        throw new DataError(
-          `vocabulary.json in ${store.location} has ${tokenizer.vocabSize} entries but the decoder was built for ${config.decoder.vocabSize}. Put back the vocabulary that was saved with the weights.`,
-        );
-      if (encoder.featureSize !== config.decoder.featureSize)
-        throw new DataError(
-          `config.json in ${store.location} describes an encoder with ${encoder.featureSize} features per position but a decoder that reads ${config.decoder.featureSize}. Put back the configuration that was saved with the weights.`,
-        );
-      assignStored(captioner.parameters(), weights, `model.safetensors in ${store.location}`);
-      return captioner;
-    } catch (error) {
-      captioner.dispose();
-      throw error;
-    }
+  static load(store: Store): Promise<AttentionLSTMCaptioner> {
+    return readCaptioner(
+      store,
+      { ...KIND, decoder: decoderSchema },
+      ({ encoder, decoder, tokenizer, generation, dropout }) =>
+        new AttentionLSTMCaptioner(
+          encoder,
+          new AttentionLSTMDecoder(decoder, new Random(0)),
+          tokenizer,
+          generation,
+          dropout,
+          true,
+        ),
+    );
   }
 
   /** Every trainable number by the name that it has in a checkpoint. */
   parameters(): Map<string, tf.Variable> {
-    return new Map([...parametersOf(this.encoder.params, 'encoder'), ...parametersOf(this.decoder.params, 'decoder')]);
+    return captionerParameters(this);
   }
 
-  /**
-   * Writes a checkpoint.
-   *
-   * @param options.dtype - `F16` halves the file; scores change in the fourth digit at most, as a rule
-   * @param options.card - README.md, the model card
-   * @param options.generation - search defaults to write instead of the present ones
-   */
-  async save(
-    store: Store,
-    options: { dtype?: 'F32' | 'F16'; card?: string; generation?: Partial<GenerationDefaults> } = {},
-  ): Promise<void> {
-    const { dtype = 'F32', card = this.plainCard(), generation = {} } = options;
-    await writeTensors(store, 'model.safetensors', this.parameters(), dtype);
-    await writeJSON(store, 'vocabulary.json', this.tokenizer.toJSON());
-    await store.write('README.md', new TextEncoder().encode(card));
-    await writeJSON(store, 'config.json', {
-      format: 'tfjs-captioning',
-      formatVersion: 1,
-      architecture: 'attention-lstm',
-      encoder: this.encoder.config,
-      preprocessing: this.encoder.preprocessing,
-      decoder: this.decoder.config,
-      dropout: this.dropout,
-      generation: { ...this.generation, ...generation },
-      versions: { 'tfjs-captioning': VERSION, '@tensorflow/tfjs': version_core },
-    });
+  /** Writes a checkpoint. */
+  save(store: Store, options?: SaveOptions): Promise<void> {
+    return writeCaptioner(store, this, { ...KIND, decoder: this.decoder.config }, options);
   }
 
   /** features [images, positions, featureSize] of pictures; belongs to the caller. */
@@ -179,10 +135,8 @@ export class AttentionLSTMCaptioner implements Captioner {
   /** Captions pictures: an array for an array, one for one. */
   caption(images: readonly Image[], options?: CaptionOptions): Promise<Caption[]>;
   caption(image: Image, options?: CaptionOptions): Promise<Caption>;
-  async caption(images: Image | readonly Image[], options: CaptionOptions = {}): Promise<Caption | Caption[]> {
-    if (Array.isArray(images)) return captionImages(this, images, options);
-    const [caption] = await captionImages(this, [images as Image], options);
-    return caption!;
+  caption(images: Image | readonly Image[], options?: CaptionOptions): Promise<Caption | Caption[]> {
+    return captionImages(this, images, options);
   }
 
   /** The caption of a picture word by word, by `greedy()` unless told otherwise; see `streamCaption`. */
@@ -198,16 +152,5 @@ export class AttentionLSTMCaptioner implements Captioner {
   dispose(): void {
     this.decoder.dispose();
     if (this.ownsEncoder) this.encoder.dispose();
-  }
-
-  private plainCard(): string {
-    return [
-      '# An attention LSTM captioner',
-      '',
-      `Made with tfjs-captioning ${VERSION}. Encoder: \`${this.encoder.config.type}\`. Vocabulary: ${this.tokenizer.vocabSize} entries.`,
-      '',
-      'What it was trained on, how well it does and what it must not be used for belongs here.',
-      '',
-    ].join('\n');
   }
 }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { warnIfPlainCpu } from './backends/warnIfPlainCpu';
 import { expectWhole, UsageError } from './core/errors';
+import { parametersOf } from './core/parameters';
 import { leaves, type Tree } from './core/tree';
 import { normalisePixels, toPixels } from './data/pixels';
 import type { Tokenizer } from './data/tokenizer';
@@ -94,25 +95,59 @@ export function pixelTensor(encoder: Encoder, values: Float32Array): tf.Tensor4D
   return tf.tensor4d(values, [values.length / (height * width * 3), height, width, 3]);
 }
 
-/** Captions of pictures, in their order. */
-export async function captionImages(
+/** Captions of pictures in their order, or the caption of one. */
+export function captionImages(
   captioner: Captioner,
   images: readonly Image[],
+  options?: CaptionOptions,
+): Promise<Caption[]>;
+export function captionImages(
+  captioner: Captioner,
+  images: Image | readonly Image[],
+  options?: CaptionOptions,
+): Promise<Caption | Caption[]>;
+export function captionImages(
+  captioner: Captioner,
+  images: Image | readonly Image[],
   options: CaptionOptions = {},
-): Promise<Caption[]> {
-  const { batchSize = 16, signal } = options;
+): Promise<Caption | Caption[]> {
+  return captionBatches(captioner.encoder, images, options, (features) =>
+    captionFeatures(captioner, features, options),
+  );
+}
+
+/**
+ * Encodes pictures a batch at a time, and captions each batch.
+ *
+ * @param caption - gets the features, which it does not own, and which picture is their first
+ */
+export async function captionBatches(
+  encoder: Encoder,
+  images: Image | readonly Image[],
+  { batchSize = 16, signal }: Pick<CaptionOptions, 'batchSize' | 'signal'>,
+  caption: (features: tf.Tensor3D, start: number) => Promise<Caption[]>,
+): Promise<Caption | Caption[]> {
   expectWhole('batchSize', batchSize, 1);
+  const all: readonly Image[] = Array.isArray(images) ? images : [images as Image];
   const captions: Caption[] = [];
-  for (let start = 0; start < images.length; start += batchSize) {
+  for (let start = 0; start < all.length; start += batchSize) {
     signal?.throwIfAborted();
-    const features = await encodeImages(captioner.encoder, images.slice(start, start + batchSize));
+    const features = await encodeImages(encoder, all.slice(start, start + batchSize));
     try {
-      captions.push(...(await captionFeatures(captioner, features, options)));
+      captions.push(...(await caption(features, start)));
     } finally {
       features.dispose();
     }
   }
-  return captions;
+  return Array.isArray(images) ? captions : captions[0]!;
+}
+
+/** Every trainable number of a captioner by the path that it has in training and in a checkpoint. */
+export function captionerParameters({
+  encoder,
+  decoder,
+}: Pick<Captioner, 'encoder' | 'decoder'>): Map<string, tf.Variable> {
+  return new Map([...parametersOf(encoder.params, 'encoder'), ...parametersOf(decoder.params, 'decoder')]);
 }
 
 /** Captions of features [images, positions, featureSize], which stay the caller's. */

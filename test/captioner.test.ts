@@ -230,7 +230,7 @@ describe('a captioner to be made', () => {
   test.each([
     [{ hiddenSize: 0 }, /^hiddenSize is 0/],
     [{ numLayers: 1.5 }, /^numLayers is 1.5/],
-    [{ dropout: 1 }, /^dropout is 1 but should be within 0 and 1/],
+    [{ dropout: 1 }, /^dropout is 1 but should be at least 0 and below 1/],
     [{ dropout: -0.1 }, /^dropout is -0.1/],
   ])('%o is refused', (options, message) => {
     expect(() => tinyCaptioner(options)).toThrow(UsageError);

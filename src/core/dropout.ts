@@ -1,8 +1,19 @@
 import * as tf from '@tensorflow/tfjs';
+import { UsageError } from './errors';
 import type { Random } from './random';
 
 /** What a training pass drops: `rate` in [0, 1) and the randomness of this step. Absent where nothing is dropped. */
 export type Dropout = { rate: number; random: Random };
+
+/** Throws a `UsageError` unless `rate` is a probability with which training can go on. */
+export function expectDropout(rate: number): void {
+  if (rate >= 0 && rate < 1) return;
+  throw new UsageError(`dropout is ${rate} but should be at least 0 and below 1, such as 0.1.`);
+}
+
+/** What a part of a model drops: drawn by the name of the part, or by its number. */
+export const within = (drop: Dropout | undefined, name: string | number): Dropout | undefined =>
+  drop && { ...drop, random: drop.random.fork(name) };
 
 /**
  * Zeroes each value with probability `rate` and scales the others by 1 / (1 - rate), so that nothing changes on

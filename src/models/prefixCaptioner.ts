@@ -4,10 +4,13 @@ import {
   type Caption,
   type Captioner,
   type CaptionOptions,
+  captionerParameters,
   captionFeatures,
   captionImages,
   type GenerationDefaults,
 } from '../captioner';
+import { formatEntries } from '../captioner/checkpoint';
+import { expectDropout } from '../core/dropout';
 import { DataError, expectWhole, UsageError } from '../core/errors';
 import { parametersOf } from '../core/parameters';
 import { Random } from '../core/random';
@@ -47,8 +50,7 @@ export type PrefixCaptionerOptions = {
 };
 
 const configSchema = v.object({
-  format: v.literal('tfjs-captioning'),
-  formatVersion: v.literal(1),
+  ...formatEntries,
   architecture: v.literal('prefix'),
   language: v.object({
     vocabSize: whole,
@@ -70,8 +72,6 @@ const configSchema = v.object({
     v.object({ type: v.literal('transformer'), numLayers: whole, numHeads: whole, tokens: whole }),
   ]),
   prefixLength: whole,
-  dropout: v.number(),
-  generation: v.object({ beamSize: whole, lengthPenalty: v.number(), maxLength: whole }),
 });
 
 /**
@@ -94,8 +94,7 @@ export class PrefixCaptioner implements Captioner {
     const { encoder, tokenizer, language, mapping = { type: 'mlp' }, prefixLength = 10 } = options;
     const { dropout = 0.1, generation = {}, seed = 0 } = options;
     expectWhole('prefixLength', prefixLength, 1);
-    if (!(dropout >= 0 && dropout < 1))
-      throw new UsageError(`dropout is ${dropout} but should be within 0 and 1, such as 0.1.`);
+    expectDropout(dropout);
     if (prefixLength >= language.config.maxPositions)
       throw new UsageError(
         `prefixLength is ${prefixLength}, but the language model has places for ${language.config.maxPositions} tokens in all.`,
@@ -164,16 +163,14 @@ export class PrefixCaptioner implements Captioner {
 
   /** Every trainable number by its path; the mapper's begin with `decoder.mapper.`. */
   parameters(): Map<string, tf.Variable> {
-    return new Map([...parametersOf(this.encoder.params, 'encoder'), ...parametersOf(this.decoder.params, 'decoder')]);
+    return captionerParameters(this);
   }
 
   /** Captions pictures: an array for an array, one for one. */
   caption(images: readonly Image[], options?: CaptionOptions): Promise<Caption[]>;
   caption(image: Image, options?: CaptionOptions): Promise<Caption>;
-  async caption(images: Image | readonly Image[], options: CaptionOptions = {}): Promise<Caption | Caption[]> {
-    if (Array.isArray(images)) return captionImages(this, images, options);
-    const [caption] = await captionImages(this, [images as Image], options);
-    return caption!;
+  caption(images: Image | readonly Image[], options?: CaptionOptions): Promise<Caption | Caption[]> {
+    return captionImages(this, images, options);
   }
 
   /** Captions features [images, positions, featureSize], which stay the caller's. */

@@ -1,7 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
-import { type Caption, type Captioner, type CaptionOptions, captionMemory, encodeImages } from '../captioner';
-import { DataError, expectWhole, UsageError } from '../core/errors';
-import { parametersOf } from '../core/parameters';
+import {
+  type Caption,
+  type Captioner,
+  type CaptionOptions,
+  captionBatches,
+  captionerParameters,
+  captionMemory,
+} from '../captioner';
+import { expectDropout } from '../core/dropout';
+import { DataError, UsageError } from '../core/errors';
 import { leaves, type Tree } from '../core/tree';
 import type { Tokenizer } from '../data/tokenizer';
 import type { Image } from '../data/types';
@@ -57,8 +64,7 @@ export class PretrainedCaptioner implements Captioner {
   /** The model belongs to the captioner from here on. */
   constructor(private readonly parts: PretrainedParts) {
     const { model, tokenizer, generationConfig, dropout } = parts;
-    if (!(dropout >= 0 && dropout < 1))
-      throw new UsageError(`dropout is ${dropout} but should be within 0 and 1, such as 0.1.`);
+    expectDropout(dropout);
     this.model = model;
     this.encoder = model.encoder;
     this.decoder = model.decoder;
@@ -77,31 +83,14 @@ export class PretrainedCaptioner implements Captioner {
     images: Image | readonly Image[],
     options: PretrainedCaptionOptions = {},
   ): Promise<Caption | Caption[]> {
-    const all = Array.isArray(images) ? (images as readonly Image[]) : [images as Image];
-    const { batchSize = 16, prompt, signal } = options;
-    expectWhole('batchSize', batchSize, 1);
-    const prompts = prompt === undefined ? undefined : typeof prompt === 'string' ? all.map(() => prompt) : prompt;
-    if (prompts && prompts.length !== all.length)
-      throw new UsageError(
-        `There are ${prompts.length} prompts for ${all.length} pictures; give one, or one for each.`,
-      );
-    const captions: Caption[] = [];
-    for (let start = 0; start < all.length; start += batchSize) {
-      signal?.throwIfAborted();
-      const end = start + batchSize;
-      const features = await encodeImages(this.encoder, all.slice(start, end));
-      try {
-        captions.push(
-          ...(await this.captionFeatures(features, {
-            ...options,
-            ...(prompts && { prompt: prompts.slice(start, end) }),
-          })),
-        );
-      } finally {
-        features.dispose();
-      }
-    }
-    return Array.isArray(images) ? captions : captions[0]!;
+    const { prompt, ...others } = options;
+    const count = Array.isArray(images) ? images.length : 1;
+    if (Array.isArray(prompt) && prompt.length !== count)
+      throw new UsageError(`There are ${prompt.length} prompts for ${count} pictures; give one, or one for each.`);
+    return captionBatches(this.encoder, images, options, (features, start) => {
+      const here = Array.isArray(prompt) ? prompt.slice(start, start + features.shape[0]) : prompt;
+      return this.captionFeatures(features, { ...others, ...(here !== undefined && { prompt: here }) });
+    });
   }
 
   /** Captions features [images, positions, featureSize], which stay the caller's. */
@@ -116,9 +105,9 @@ export class PretrainedCaptioner implements Captioner {
     const decoder = begun && this.decoder instanceof TransformerDecoder ? prompted(this.decoder, begun) : this.decoder;
     try {
       const length = Math.max(1, ...(begun ?? []).map((ids) => ids.length));
-      const { maxLength } = searchFromGenerationConfig(this.parts.generationConfig, length);
+      const { search, maxLength } = searchFromGenerationConfig(this.parts.generationConfig, length);
       const captions = await captionMemory({ ...this.source, decoder }, memory, images, {
-        maxLength,
+        ...{ search, maxLength },
         ...asked,
         ...(begun && { prompts: begun }),
       });
@@ -130,7 +119,7 @@ export class PretrainedCaptioner implements Captioner {
 
   /** Every trainable number by its path, as `train` names them. */
   parameters(): Map<string, tf.Variable> {
-    return new Map([...parametersOf(this.encoder.params, 'encoder'), ...parametersOf(this.decoder.params, 'decoder')]);
+    return captionerParameters(this);
   }
 
   /**
