@@ -5,18 +5,9 @@ import type { Split } from '../data/types';
 import { loadCaptionData } from '../node/captionData';
 import { directory } from '../node/directory';
 import { evaluate } from '../training/evaluate';
-import { type SearchOptions, searchOf } from './generate';
 import { Progress } from './progress';
-import {
-  abortOnInterrupt,
-  expectFolderOf,
-  finite,
-  positive,
-  shippedModel,
-  startBackend,
-  wholeFrom,
-  writeOutput,
-} from './shared';
+import { addSearchOptions, type SearchOptions, searchOf } from './searchOptions';
+import { abortOnInterrupt, expectFolderOf, shippedModel, startBackend, wholeFrom, writeOutput } from './shared';
 
 type EvaluateOptions = SearchOptions & {
   modelPath?: string;
@@ -30,16 +21,13 @@ type EvaluateOptions = SearchOptions & {
 };
 
 export function evaluateCommand(): Command {
-  return new Command('evaluate')
+  const command = new Command('evaluate')
     .description('caption every picture of a split and score the captions')
     .requiredOption('--data-path <folder>', 'folder with captions and pictures (see data check)')
     .option('--model-path <folder>', 'a captioner (default: the one that comes with the package)')
     .addOption(new Option('--split <name>', 'which pictures').choices(['train', 'dev', 'test']).default('test'))
-    .option('--beam-size <number>', 'hypotheses kept; 1 is greedy (default: as the captioner was tuned)', wholeFrom(1))
-    .option('--length-penalty <number>', 'of the beam: above 0 favours long captions', finite)
-    .option('--temperature <number>', 'divides the logits; without --beam-size captions are sampled', positive)
-    .option('--seed <number>', 'of sampling', wholeFrom(0))
-    .option('--max-length <number>', 'tokens per caption at most (default: as the captioner was tuned)', wholeFrom(1))
+    .option('--max-length <number>', 'tokens per caption at most (default: as the captioner was tuned)', wholeFrom(1));
+  return addSearchOptions(command)
     .option('--batch-size <number>', 'pictures at a time', wholeFrom(1), 16)
     .option('--output <file>', 'write scores, captions and references as JSON')
     .option('--details', 'with the statistics behind every score, in --output and --json')
@@ -56,7 +44,7 @@ Examples:
 
 async function runEvaluate(options: EvaluateOptions): Promise<void> {
   const { split, maxLength, batchSize, output, details, json } = options;
-  searchOf(options, { beamSize: 1, lengthPenalty: 1 }); // refuses what does not go together before anything is loaded
+  searchOf(options); // refuses what does not go together before anything is loaded
   if (output !== undefined) expectFolderOf(output);
   const data = await loadCaptionData(options.dataPath);
   if (data[split].size === 0)
@@ -65,7 +53,7 @@ async function runEvaluate(options: EvaluateOptions): Promise<void> {
     );
   await startBackend();
   const captioner = await AttentionLSTMCaptioner.load(directory(options.modelPath ?? shippedModel()));
-  const search = searchOf(options, captioner.generation);
+  const search = searchOf(options, captioner);
   const { signal } = abortOnInterrupt('Stopping.');
   const progress = new Progress();
   try {

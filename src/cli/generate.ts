@@ -5,25 +5,13 @@ import { AttentionLSTMCaptioner } from '../attentionLSTMCaptioner';
 import type { Caption } from '../captioner';
 import { DataError, UsageError } from '../core/errors';
 import type { PixelImage } from '../data/types';
-import { beam } from '../decoders/search/beam';
-import { greedy } from '../decoders/search/greedy';
-import { sample } from '../decoders/search/sample';
-import type { Search } from '../decoders/search/types';
 import { attentionPicture } from '../node/attentionPicture';
 import { directory } from '../node/directory';
 import { readImage } from '../node/image';
 import { listPictures } from './pictures';
 import { Progress } from './progress';
-import { abortOnInterrupt, finite, positive, shippedModel, startBackend, wholeFrom, writeOutput } from './shared';
-
-export type SearchOptions = {
-  beamSize?: number;
-  temperature?: number;
-  lengthPenalty?: number;
-  topK?: number;
-  topP?: number;
-  seed?: number;
-};
+import { addSearchOptions, type SearchOptions, searchOf } from './searchOptions';
+import { abortOnInterrupt, shippedModel, startBackend, wholeFrom, writeOutput } from './shared';
 
 type GenerateOptions = SearchOptions & {
   imagePath: string[];
@@ -37,17 +25,12 @@ type GenerateOptions = SearchOptions & {
 const BATCH = 16;
 
 export function generateCommand(): Command {
-  return new Command('generate')
+  const command = new Command('generate')
     .description('caption pictures')
     .requiredOption('--image-path <file|folder|address...>', 'pictures: files, folders of them, web addresses')
     .option('--model-path <folder>', 'a captioner (default: the one that comes with the package)')
-    .option('--max-length <number>', 'tokens per caption at most (default: as the captioner was tuned)', wholeFrom(1))
-    .option('--beam-size <number>', 'hypotheses kept; 1 is greedy (default: as the captioner was tuned)', wholeFrom(1))
-    .option('--length-penalty <number>', 'of the beam: above 0 favours long captions', finite)
-    .option('--temperature <number>', 'divides the logits; without --beam-size captions are sampled', positive)
-    .option('--top-k <number>', 'sample from this many likeliest words', wholeFrom(1))
-    .option('--top-p <number>', 'sample from the likeliest words that hold this much probability', positive)
-    .option('--seed <number>', 'of sampling', wholeFrom(0))
+    .option('--max-length <number>', 'tokens per caption at most (default: as the captioner was tuned)', wholeFrom(1));
+  return addSearchOptions(command)
     .option('--json', 'print one JSON array and nothing else')
     .option(
       '--attention <file.png>',
@@ -59,40 +42,11 @@ export function generateCommand(): Command {
 Examples:
   $ tfjs-captioning generate --image-path photo.jpg
   $ tfjs-captioning generate --image-path holiday/ --beam-size 5 --json > captions.json
-  $ tfjs-captioning generate --image-path photo.jpg --temperature 0.8 --seed 3
+  $ tfjs-captioning generate --image-path photo.jpg --temperature 0.8 --samples 5 --seed 3 --json
+  $ tfjs-captioning generate --image-path photo.jpg --beam-size 6 --groups 3 --json
   $ tfjs-captioning generate --image-path photo.jpg --attention attention.png`,
     )
     .action(runGenerate);
-}
-
-/** The strategy that options describe; nothing where the captioner's own is to be used. */
-export function searchOf(
-  options: SearchOptions,
-  tuned: { beamSize: number; lengthPenalty: number },
-): Search | undefined {
-  const { beamSize, temperature, lengthPenalty, topK, topP, seed } = options;
-  const sampling = topK !== undefined || topP !== undefined || (temperature !== undefined && beamSize === undefined);
-  if (sampling) {
-    if (beamSize !== undefined)
-      throw new UsageError('--top-k and --top-p sample, --beam-size searches: give one or the other.');
-    if (lengthPenalty !== undefined)
-      throw new UsageError('--length-penalty belongs to a beam: give --beam-size too, or leave it out.');
-    return sample({
-      ...(temperature !== undefined && { temperature }),
-      ...(topK !== undefined && { topK }),
-      ...(topP !== undefined && { topP }),
-      ...(seed !== undefined && { seed }),
-    });
-  }
-  if (seed !== undefined)
-    throw new UsageError('--seed belongs to sampling: give --temperature, --top-k or --top-p too, or leave it out.');
-  if (beamSize === undefined && lengthPenalty === undefined) return undefined;
-  if (beamSize === 1 && temperature === undefined && lengthPenalty === undefined) return greedy();
-  return beam({
-    beamSize: beamSize ?? tuned.beamSize,
-    lengthPenalty: lengthPenalty ?? tuned.lengthPenalty,
-    ...(temperature !== undefined && { temperature }),
-  });
 }
 
 async function runGenerate(options: GenerateOptions): Promise<void> {
@@ -100,11 +54,11 @@ async function runGenerate(options: GenerateOptions): Promise<void> {
   if (attention && extname(attention).toLowerCase() !== '.png')
     throw new UsageError(`--attention is ${attention} but should name a .png file.`);
   const paths = await listPictures(options.imagePath);
-  searchOf(options, { beamSize: 1, lengthPenalty: 1 }); // refuses what does not go together before anything is loaded
+  searchOf(options); // refuses what does not go together before anything is loaded
   if (attention) await mkdir(dirname(attention), { recursive: true });
   await startBackend();
   const captioner = await AttentionLSTMCaptioner.load(directory(options.modelPath ?? shippedModel()));
-  const search = searchOf(options, captioner.generation);
+  const search = searchOf(options, captioner);
   const { signal } = abortOnInterrupt('Stopping.');
   const progress = new Progress();
   const results: ({ image: string } & Partial<Caption> & { error?: string })[] = [];
