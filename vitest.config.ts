@@ -1,12 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-export default defineConfig({
+/** All tests, or with `--mode long` those that take minutes each. */
+export default defineConfig(({ mode }) => ({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: [mode === 'long' ? 'test/**/*.long.ts' : 'test/**/*.test.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // tfjs keeps one global engine per process: a file gets a process of its own, so that no backend leaks into another.
     pool: 'forks',
     maxWorkers: 2,
   },
-});
+}));

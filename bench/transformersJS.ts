@@ -30,7 +30,8 @@ export async function prepareTransformersJS(folder: string): Promise<void> {
     process.stderr.write('Installing @huggingface/transformers for the comparison\n');
     await mkdir(home, { recursive: true });
     await writeFile(join(home, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
-    await run('npm', ['install', '@huggingface/transformers', '--no-audit', '--no-fund'], { cwd: home });
+    // The binaries for these processors come in the package; its script fetches those for graphics cards.
+    await run('npm', ['install', '@huggingface/transformers', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: home });
   }
   const { model } = await readPlan<PretrainedPlan>(folder);
   const onnx = join(exported(model), 'onnx');
