@@ -31,7 +31,9 @@ export async function prepareTransformersJS(folder: string): Promise<void> {
     await mkdir(home, { recursive: true });
     await writeFile(join(home, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
     // The binaries for these processors come in the package; its script fetches those for graphics cards.
-    await run('npm', ['install', '@huggingface/transformers', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: home });
+    await run('npm', ['install', '@huggingface/transformers', '--ignore-scripts', '--no-audit', '--no-fund'], {
+      cwd: home,
+    });
   }
   const { model } = await readPlan<PretrainedPlan>(folder);
   const onnx = join(exported(model), 'onnx');
