@@ -129,18 +129,22 @@ async function resultsOf(
   const { onProgress, signal } = options;
   const steps = captions.length * (1 + names.length);
   const turns = takingTurns((done) => onProgress?.(done, steps), signal);
-  const threads = names.includes('meteor') ? meteorThreads(captions.length, options) : undefined;
+  const threads = names.includes('meteor')
+    ? meteorThreads(captions.length, options, (count) => turns.add(count))
+    : undefined;
   try {
     const local = names.filter((name) => name !== 'meteor' || !threads);
     // METEOR's data is unpacked beside the work on the captions, here or in the threads.
     const pending = new Map(local.map((name) => [name, startMetric(name, options)]));
+    for (const metric of pending.values()) metric.catch(() => {}); // is thrown where it is awaited
     const tokenized: Tokenized[] = [];
     for (const caption of tokenizedAsFiles(captions)) {
       tokenized.push(caption);
+      threads?.add(caption);
       if (turns.due()) await turns.take();
     }
-    const elsewhere = threads?.measure(tokenized, (count) => turns.add(count));
-    elsewhere?.catch(() => {}); // is thrown where it is awaited
+    const elsewhere = threads?.statistics();
+    elsewhere?.catch(() => {}); // as well
     const measure = async (name: MetricName) => {
       const metric = await (pending.get(name) ?? startMetric(name, options));
       for (const { candidate, references } of tokenized) {
@@ -177,7 +181,11 @@ async function startMetric(name: MetricName, options: ScoreOptions): Promise<Any
 }
 
 /** None where the data is here already, or only some of it is wanted. */
-function meteorThreads(captions: number, options: ScoreOptions): MeteorThreads | undefined {
+function meteorThreads(
+  captions: number,
+  options: ScoreOptions,
+  onPiece: (captions: number) => void,
+): MeteorThreads | undefined {
   const { meteorData, paraphrases = true, signal, threads } = options;
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 0))
     throw new ScoringError(`threads is ${threads} but should be a whole number of at least 0.`);
@@ -190,7 +198,7 @@ function meteorThreads(captions: number, options: ScoreOptions): MeteorThreads |
     throw new ScoringError(
       '`threads` needs the worker threads of Node 20.16 or later, which are not here. Leave it out; in a browser, call scoreCaptions in a worker.',
     );
-  return count > 0 ? startMeteorThreads(count, signal) : undefined;
+  return count > 0 ? startMeteorThreads(count, onPiece, signal) : undefined;
 }
 
 async function namesOf({ metrics, meteorData }: ScoreOptions): Promise<MetricName[]> {

@@ -17,8 +17,10 @@ const CAPTIONS_PER_PIECE = 250;
 type Caption = { candidate: Tokens; references: readonly Tokens[] };
 
 export type MeteorThreads = {
-  /** The statistics of each caption, or nothing where a thread fails. */
-  measure(captions: readonly Caption[], onPiece: (captions: number) => void): Promise<MeteorStatistics[] | undefined>;
+  /** Takes one more caption. A piece is measured from when it is full on. */
+  add(caption: Caption): void;
+  /** The statistics of all captions, in the order in which they came, or nothing where a thread fails. */
+  statistics(): Promise<MeteorStatistics[] | undefined>;
   close(): void;
 };
 
@@ -36,47 +38,63 @@ export function threadsFor(captions: number): number {
 
 /**
  * Starts threads that measure METEOR beside other work; they begin at once to load its data. Where one fails, as in another
- * program's bundle, in which the thread's file is not to be found, `measure` gives nothing, and the work is to be done here.
+ * program's bundle, in which the thread's file is not to be found, there are no statistics, and the work is to be done here.
+ *
+ * @param onPiece - told how many captions more have their statistics
  */
-export function startMeteorThreads(count: number, signal?: AbortSignal): MeteorThreads {
+export function startMeteorThreads(
+  count: number,
+  onPiece: (captions: number) => void,
+  signal?: AbortSignal,
+): MeteorThreads {
   const { Worker } = workerThreads()!;
   const file = new URL('./meteorThread.js', import.meta.url);
-  const workers = Array.from({ length: count }, () => new Worker(file));
+  const workers = Array.from({ length: count }, () => ({ worker: new Worker(file), known: 0 }));
   let fail: (why: unknown) => void;
   const failure = new Promise<never>((_, reject) => {
     fail = reject;
   });
-  failure.catch(() => {}); // is looked at in `measure`
+  failure.catch(() => {}); // is looked at in `statistics`
   const stop = () => fail(signal!.reason);
   signal?.addEventListener('abort', stop);
-  for (const worker of workers) worker.once('error', fail!);
+  for (const { worker } of workers) worker.once('error', fail!);
   const close = () => {
     signal?.removeEventListener('abort', stop);
-    for (const worker of workers) void worker.terminate();
+    for (const { worker } of workers) void worker.terminate();
+  };
+
+  const statistics: MeteorStatistics[] = [];
+  const answers: Promise<void>[] = [];
+  const settle = new Map<number, () => void>();
+  for (const { worker } of workers)
+    worker.on('message', ({ from, statistics: found }: Answer) => {
+      for (const [i, ofCaption] of found.entries()) statistics[from + i] = ofCaption;
+      onPiece(found.length);
+      settle.get(from)!();
+    });
+
+  const numbers = new Map<string, number>();
+  const words: string[] = [];
+  let waiting: Caption[] = [];
+  let sent = 0;
+  const send = () => {
+    const from = sent;
+    const to = workers[answers.length % count]!;
+    const numbered = numberTokens(waiting, numbers, words);
+    to.worker.postMessage({ from, words: words.slice(to.known), ...numbered } satisfies Piece);
+    to.known = words.length;
+    sent += waiting.length;
+    waiting = [];
+    answers.push(new Promise((resolve) => settle.set(from, resolve)));
   };
   return {
     close,
-    async measure(captions, onPiece) {
-      const statistics: MeteorStatistics[] = [];
-      const numbers = new Map<string, number>();
-      const answers = workers.map((worker, index) => {
-        let waiting = 0;
-        let known = 0;
-        return new Promise<void>((resolve) => {
-          worker.on('message', ({ from, statistics: found }: Answer) => {
-            for (const [i, ofCaption] of found.entries()) statistics[from + i] = ofCaption;
-            onPiece(found.length);
-            if (--waiting === 0) resolve();
-          });
-          const first = index * CAPTIONS_PER_PIECE;
-          for (let from = first; from < captions.length; from += count * CAPTIONS_PER_PIECE, waiting++) {
-            const numbered = numberTokens(captions.slice(from, from + CAPTIONS_PER_PIECE), numbers);
-            worker.postMessage({ from, words: [...numbers.keys()].slice(known), ...numbered } satisfies Piece);
-            known = numbers.size;
-          }
-          if (waiting === 0) resolve();
-        });
-      });
+    add(caption) {
+      waiting.push(caption);
+      if (waiting.length === CAPTIONS_PER_PIECE) send();
+    },
+    async statistics() {
+      if (waiting.length > 0) send();
       try {
         await Promise.race([Promise.all(answers), failure]);
         return statistics;
@@ -90,15 +108,19 @@ export function startMeteorThreads(count: number, signal?: AbortSignal): MeteorT
   };
 }
 
-/** Gives every word that is new a number. */
-function numberTokens(captions: readonly Caption[], numbers: Map<string, number>): Omit<Piece, 'from' | 'words'> {
+/** Gives every word that is new a number and adds it to `words`. */
+function numberTokens(
+  captions: readonly Caption[],
+  numbers: Map<string, number>,
+  words: string[],
+): Omit<Piece, 'from' | 'words'> {
   const sentences = captions.flatMap(({ candidate, references }) => [candidate, ...references]);
   const tokens: number[] = [];
-  for (const words of sentences)
-    for (const word of words) {
+  for (const sentence of sentences)
+    for (const word of sentence) {
       let number = numbers.get(word);
       if (number === undefined) {
-        number = numbers.size;
+        number = words.push(word) - 1;
         numbers.set(word, number);
       }
       tokens.push(number);
