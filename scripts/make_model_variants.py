@@ -883,6 +883,181 @@ def make_blip2_opt(folder, draw, seed):
     case.save(model)
 
 
+def text_inputs(case, draw, vocabulary):
+    """Texts of several lengths, padded, some words masked; some of two sentences."""
+    time = draw.choice([6, 9, 14])
+    ids = torch.randint(3, vocabulary, (3, time))
+    mask = torch.ones_like(ids)
+    for row in (1, 2):
+        length = draw.randint(3, time)
+        ids[row, length:] = mask[row, length:] = 0
+    labels = torch.full_like(ids, -100)
+    for row in range(3):
+        for place in draw.sample(range(3), 2):
+            labels[row, place] = draw.randrange(vocabulary)
+    case.given("input_ids", ids)
+    case.given("attention_mask", mask)
+    return ids, mask, labels
+
+
+def token_types(case, draw, ids, kinds, name="token_type_ids"):
+    types = torch.randint(0, kinds, ids.shape[:2])
+    case.given(name, types)
+    return types
+
+
+def add_gradients(case, draw, model, loss):
+    loss.backward()
+    grads = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    for name in draw.sample([name for name in grads if "key.bias" not in name], 8):
+        case.out(f"grad.{name}", grads[name], 1e-4, 1e-3)
+    case.results["grad_norms"] = {name: grad.norm().item() for name, grad in grads.items()}
+    model.zero_grad(set_to_none=True)
+
+
+def bert_settings(draw):
+    return dict(
+        **tower(draw),
+        vocab_size=draw.choice([90, 131]),
+        max_position_embeddings=draw.choice([14, 20]),
+        type_vocab_size=draw.choice([1, 2, 3]),
+        tie_word_embeddings=draw.flag(0.6),
+        pad_token_id=draw.choice([0, 0, 1, 7]),
+        attn_implementation="eager",
+    )
+
+
+def make_bert_mlm(folder, draw, seed):
+    case = Case(folder, "bert_mlm")
+    config = hf.BertConfig(**bert_settings(draw))
+    model = fill(hf.BertForMaskedLM(config), seed)
+    ids, mask, labels = text_inputs(case, draw, config.vocab_size)
+    types = token_types(case, draw, ids, config.type_vocab_size)
+    found = model(
+        ids, mask, types, labels=labels, output_hidden_states=True, output_attentions=True
+    )
+    case.given("labels", labels)
+    case.out("logits", found.logits, 2e-4)
+    case.out("loss", found.loss)
+    for layer, states in enumerate(found.hidden_states):
+        case.out(f"hidden_states.{layer}", states)
+    for layer, weights in enumerate(found.attentions):
+        case.out(f"attentions.{layer}", weights[: draw.choice([1, 3])])
+    add_gradients(case, draw, model, found.loss)
+    case.save(model)
+
+
+def make_visual_bert(folder, draw, seed):
+    case = Case(folder, "visual_bert")
+    settings = bert_settings(draw)
+    config = hf.VisualBertConfig(
+        **settings, visual_embedding_dim=draw.choice([5, 20, 33]), special_visual_initialize=draw.flag()
+    )
+    if config.type_vocab_size == 1:
+        config.type_vocab_size = 2
+    model = fill(hf.VisualBertForPreTraining(config), seed)
+    ids, mask, labels = text_inputs(case, draw, config.vocab_size)
+    types = token_types(case, draw, ids, config.type_vocab_size)
+    regions = draw.choice([1, 4, 7])
+    seen = torch.randn(3, regions, config.visual_embedding_dim)
+    seen_mask = torch.ones(3, regions).long()
+    seen_mask[1, max(1, regions - 2) :] = 0
+    seen_types = token_types(case, draw, seen, config.type_vocab_size, "visual_token_type_ids")
+    inputs = {}
+    if draw.flag():
+        alignment = torch.randint(-1, ids.shape[1], (3, regions, draw.choice([1, 3])))
+        alignment[0, 0] = -1
+        case.given("image_text_alignment", alignment)
+        inputs["image_text_alignment"] = alignment
+    labels = torch.cat([labels, torch.full((3, regions), -100)], 1)
+    match = torch.randint(0, 2, (3,))
+    found = model(
+        input_ids=ids,
+        attention_mask=mask,
+        token_type_ids=types,
+        visual_embeds=seen,
+        visual_attention_mask=seen_mask,
+        visual_token_type_ids=seen_types,
+        labels=labels,
+        sentence_image_labels=match,
+        output_hidden_states=True,
+        **inputs,
+    )
+    case.given("visual_embeds", seen)
+    case.given("visual_attention_mask", seen_mask)
+    case.given("labels", labels)
+    case.given("sentence_image_labels", match)
+    case.out("prediction_logits", found.prediction_logits, 2e-4)
+    case.out("seq_relationship_logits", found.seq_relationship_logits)
+    case.out("loss", found.loss)
+    case.out("loss.mlm", F.cross_entropy(found.prediction_logits.flatten(0, 1), labels.flatten()))
+    case.out("loss.match", F.cross_entropy(found.seq_relationship_logits, match))
+    for layer, states in enumerate(found.hidden_states):
+        case.out(f"hidden_states.{layer}", states)
+    case.out("hidden_states.last", found.hidden_states[-1])
+    add_gradients(case, draw, model, found.loss)
+    case.save(model)
+
+
+def make_lxmert(folder, draw, seed):
+    case = Case(folder, "lxmert")
+    settings = {**bert_settings(draw), "l_layers": draw.layers(), "x_layers": draw.layers()}
+    del settings["num_hidden_layers"]
+    config = hf.LxmertConfig(
+        **settings,
+        r_layers=draw.choice([0, 1, 2, 3]),
+        visual_feat_dim=draw.choice([5, 20, 33]),
+        visual_pos_dim=draw.choice([4, 4, 5, 6]),
+        num_qa_labels=draw.choice([3, 8]),
+        num_object_labels=draw.choice([5, 12]),
+        num_attr_labels=draw.choice([4, 9]),
+        visual_loss_normalizer=draw.choice([1.0, 6.67]),
+        **{f"task_{task}": draw.flag(0.8) for task in ("matched", "mask_lm", "obj_predict", "qa")},
+        **{f"visual_{part}_loss": part == "obj" or draw.flag(0.7) for part in ("obj", "attr", "feat")},
+    )
+    if not (config.task_matched or config.task_mask_lm):
+        config.task_mask_lm = True
+    model = fill(hf.LxmertForPreTraining(config), seed)
+    ids, mask, labels = text_inputs(case, draw, config.vocab_size)
+    types = token_types(case, draw, ids, config.type_vocab_size)
+    regions = draw.choice([1, 4, 7])
+    seen, boxes = torch.randn(3, regions, config.visual_feat_dim), torch.rand(3, regions, config.visual_pos_dim)
+    seen_mask = torch.ones(3, regions)
+    seen_mask[1, max(1, regions - 2) :] = 0
+    match = torch.randint(0, 2, (3,))
+    kinds = torch.randint(0, config.num_object_labels, (3, regions))
+    kinds[2, 0] = -100
+    about = {
+        "obj": (kinds, torch.rand(3, regions)),
+        "attr": (torch.randint(0, config.num_attr_labels, (3, regions)), torch.rand(3, regions)),
+        "feat": (2 * torch.randn(3, regions, config.visual_feat_dim), torch.rand(3, regions)),
+    }
+    inputs = dict(input_ids=ids, attention_mask=mask, token_type_ids=types, visual_feats=seen, visual_pos=boxes)
+    inputs |= dict(visual_attention_mask=seen_mask, labels=labels, matched_label=match)
+    base = model.lxmert(**{name: value for name, value in inputs.items() if name not in ("labels", "matched_label")})
+    both = model(**inputs)
+    case.given("visual_feats", seen)
+    case.given("visual_pos", boxes)
+    case.given("visual_attention_mask", seen_mask)
+    case.given("labels", labels)
+    case.given("matched_label", match)
+    for name, (target, confidence) in about.items():
+        case.given(f"{name}_{'target' if name == 'feat' else 'label'}", target)
+        case.given(f"{name}_conf", confidence)
+    case.out("loss_all_tasks", model(**inputs, obj_labels=about).loss)
+    case.out("loss_mlm_plus_match", both.loss)
+    case.out("prediction_logits", both.prediction_logits, 2e-4)
+    case.out("cross_relationship_score", both.cross_relationship_score)
+    case.out("question_answering_score", both.question_answering_score)
+    case.out("loss.mlm", F.cross_entropy(both.prediction_logits.flatten(0, 1), labels.flatten()))
+    case.out("loss.match", F.cross_entropy(both.cross_relationship_score, match))
+    case.out("language_output", base.language_output)
+    case.out("vision_output", base.vision_output)
+    case.out("pooled_output", base.pooled_output)
+    add_gradients(case, draw, model, both.loss)
+    case.save(model)
+
+
 class TableModel(hf.PreTrainedModel, hf.GenerationMixin):
     """A language model without weights: logits = table[(length - 1) % period, last token] + bias[first token]."""
 
@@ -998,6 +1173,9 @@ MAKERS = {
     "blip_itm": make_blip_itm,
     "git": make_git,
     "blip2_opt": make_blip2_opt,
+    "bert_mlm": make_bert_mlm,
+    "visual_bert": make_visual_bert,
+    "lxmert": make_lxmert,
     "beam_table": make_beam_table,
 }
 

@@ -22,8 +22,14 @@ from transformers import (
     CLIPModel,
     GitConfig,
     GitForCausalLM,
+    LxmertConfig,
+    LxmertForQuestionAnswering,
     ResNetConfig,
     ResNetForImageClassification,
+    VisualBertConfig,
+    VisualBertForMultipleChoice,
+    VisualBertForQuestionAnswering,
+    VisualBertForVisualReasoning,
 )
 
 GOLDENS = Path(__file__).parent.parent / "test" / "goldens"
@@ -213,8 +219,49 @@ def resnet_strides() -> None:
     write("resnet_strides", model, tensors, {})
 
 
+TEXT = {
+    "vocab_size": 40, "hidden_size": 12, "num_attention_heads": 3, "intermediate_size": 14, "max_position_embeddings": 9,
+    "type_vocab_size": 2,
+}  # fmt: skip
+
+
+def texts_and_regions(regions: int) -> tuple[dict, dict]:
+    ids = torch.randint(3, 40, (2, 8))
+    mask = torch.ones_like(ids)
+    mask[1, 5:] = 0
+    seen = torch.ones(2, regions).long()
+    seen[0, regions - 1] = 0
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": (ids > 20).long()}, {"visual_attention_mask": seen}
+
+
+def visual_bert_head(name: str, architecture, **settings) -> None:
+    config = VisualBertConfig(**TEXT, num_hidden_layers=2, visual_embedding_dim=5, hidden_act="gelu_new", **settings)
+    model = randomise(architecture(config))
+    texts, seen = texts_and_regions(3)
+    inputs = texts | seen | {"visual_embeds": torch.randn(2, 3, 5), "visual_token_type_ids": torch.ones(2, 3).long()}
+    with torch.no_grad():
+        choices = architecture is VisualBertForMultipleChoice  # which reads [rows, choices, ..]; here the rows are choices
+        out = model(**{key: value[None] if choices else value for key, value in inputs.items()})
+    logits = out.logits.reshape(2, -1)
+    write(name, model, {f"in.{key}": value for key, value in inputs.items()} | {"out.logits": logits}, {})
+
+
+def lxmert_answers() -> None:
+    config = LxmertConfig(**TEXT, l_layers=1, x_layers=2, r_layers=1, visual_feat_dim=5, num_qa_labels=6, hidden_act="relu")
+    model = randomise(LxmertForQuestionAnswering(config))
+    texts, seen = texts_and_regions(4)
+    inputs = texts | {"visual_feats": torch.randn(2, 4, 5), "visual_pos": torch.rand(2, 4, 4)} | seen
+    with torch.no_grad():
+        answers = model(**inputs).question_answering_score
+    write("lxmert_answers", model, {f"in.{key}": value for key, value in inputs.items()} | {"out.answers": answers}, {})
+
+
 torch.manual_seed(5)
 git_of_frames()
 blip2_post_norm()
 clip_end_token()
 resnet_strides()
+visual_bert_head("visual_bert_answers", VisualBertForQuestionAnswering, num_labels=7)
+visual_bert_head("visual_bert_reasoning", VisualBertForVisualReasoning, num_labels=2)
+visual_bert_head("visual_bert_choices", VisualBertForMultipleChoice)
+lxmert_answers()

@@ -9,15 +9,20 @@ import * as tf from '@tensorflow/tfjs';
 import { ViT } from '../src/encoders/vit';
 import { readViTConfig } from '../src/encoders/vitConfig';
 import { saveStateDict } from '../src/io/saveStateDict';
+import { BertMLM, readBertMLMConfig } from '../src/models/bertMLM';
 import { Blip, BlipMatching } from '../src/models/blip';
 import { Blip2, readBlip2Config } from '../src/models/blip2';
 import { readBlipConfig } from '../src/models/blipConfig';
 import { Clip, readClipConfig } from '../src/models/clip';
 import { Git, readGitConfig } from '../src/models/git';
+import { Lxmert } from '../src/models/lxmert';
+import { readLxmertConfig } from '../src/models/lxmertConfig';
 import { readSiglipConfig, Siglip } from '../src/models/siglip';
 import { VisionEncoderDecoder } from '../src/models/visionEncoderDecoder';
 import { readVisionEncoderDecoderConfig } from '../src/models/visionEncoderDecoderConfig';
-import { directory } from '../src/node';
+import { VisualBert } from '../src/models/visualBert';
+import { readVisualBertConfig } from '../src/models/visualBertConfig';
+import { directory } from '../src/node/directory';
 import { GoldenCase, goldenRoots } from '../test/goldenCase';
 
 type Saved = { stateDict(): Iterable<readonly [string, tf.Tensor]>; dispose(): void };
@@ -32,6 +37,9 @@ const loaders: Record<string, (golden: GoldenCase) => Promise<Saved>> = {
   git: ({ config, source }) => Git.load(readGitConfig(config), source),
   blip2_opt: ({ config, source }) => Blip2.load(readBlip2Config(config), source),
   clip: ({ config, source }) => Clip.load(readClipConfig(config), source),
+  bert_mlm: ({ config, source }) => BertMLM.load(readBertMLMConfig(config), source),
+  visual_bert: ({ config, source }) => VisualBert.load(readVisualBertConfig(config), source),
+  lxmert: ({ config, source }) => Lxmert.load(readLxmertConfig(config), source),
   siglip: ({ config, source }) => Siglip.load(readSiglipConfig(config), source),
 };
 

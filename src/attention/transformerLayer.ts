@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Activation } from '../core/activations';
 import { type DenseParams, dense } from '../core/dense';
-import { type Dropout, dropout } from '../core/dropout';
+import { type Dropout, dropout, within } from '../core/dropout';
 import { type LayerNormParams, layerNorm } from '../core/layerNorm';
 import { recompute } from '../core/recompute';
 import {
@@ -71,36 +71,69 @@ export type TransformerLayerOutputs = {
 export function transformerLayer(
   params: TransformerLayerParams,
   x: tf.Tensor3D,
-  { numHeads, norm, epsilon, activate, scale }: TransformerLayerConfig,
+  config: TransformerLayerConfig,
   { bias, past, shared, memory, memoryBias, drop }: TransformerLayerInputs = {},
 ): TransformerLayerOutputs {
-  const before = (which: LayerNormParams, y: tf.Tensor3D) => (norm === 'pre' ? layerNorm(which, y, epsilon) : y);
-  const after = (which: LayerNormParams, y: tf.Tensor3D, change: tf.Tensor3D, name: string) => {
-    const sum = tf.add<tf.Tensor3D>(y, dropout(change, drop, name));
-    return norm === 'post' ? layerNorm(which, sum, epsilon) : sum;
-  };
-  const within = (name: string) => drop && { ...drop, random: drop.random.fork(name) };
-
-  const { attentionNorm, cross, crossNorm, feedForwardNorm } = params;
-  const own = selfAttention(params.attention, before(attentionNorm, x), {
+  const { attentionNorm, cross, crossNorm } = params;
+  const { numHeads, scale } = config;
+  const own = selfAttention(params.attention, normBefore(attentionNorm, x, config), {
     numHeads,
     past,
     shared,
     bias,
     scale,
-    drop: within('self'),
+    drop: within(drop, 'self'),
   });
-  let y = after(attentionNorm, x, own.output, 'attentionOutput');
+  let y = addChange(attentionNorm, x, dropout(own.output, drop, 'attentionOutput'), config);
   let crossWeights: tf.Tensor4D | undefined;
   if (memory && cross && crossNorm) {
-    const options = { bias: memoryBias, scale, drop: within('cross') };
-    const seen = crossAttention(cross, before(crossNorm, y), memory, options);
-    y = after(crossNorm, y, seen.output, 'crossOutput');
-    crossWeights = seen.weights;
+    const looked = lookLayer({ cross, crossNorm }, y, memory, config, { memoryBias, drop });
+    y = looked.output;
+    crossWeights = looked.weights;
   }
-  const inner = dense(params.down, activate(dense(params.up, before(feedForwardNorm, y))));
-  const output = after(feedForwardNorm, y, inner, 'feedForward');
+  const output = feedForwardLayer(params, y, config, drop);
   return { output, weights: own.weights, present: own.present, ...(crossWeights && { crossWeights }) };
+}
+
+/**
+ * The part of a layer that looks at something else, with its residual connection and norm.
+ *
+ * @param x - [rows, time, size]
+ * @param memory - what `projectKeys` made of that
+ * @returns output [rows, time, size]; weights [rows, heads, time, positions]
+ */
+export function lookLayer(
+  { cross, crossNorm }: { cross: Pick<MultiHeadParams, 'query' | 'output'>; crossNorm: LayerNormParams },
+  x: tf.Tensor3D,
+  memory: KeysAndValues,
+  config: Pick<TransformerLayerConfig, 'norm' | 'epsilon' | 'scale'>,
+  { memoryBias, drop }: Pick<TransformerLayerInputs, 'memoryBias' | 'drop'> = {},
+): { output: tf.Tensor3D; weights: tf.Tensor4D } {
+  const options = { bias: memoryBias, scale: config.scale, drop: within(drop, 'cross') };
+  const { output, weights } = crossAttention(cross, normBefore(crossNorm, x, config), memory, options);
+  return { output: addChange(crossNorm, x, dropout(output, drop, 'crossOutput'), config), weights };
+}
+
+/** The part of a layer that is a network of its own at every place, with its residual connection and norm: [rows, time, size]. */
+export function feedForwardLayer(
+  { up, down, feedForwardNorm }: Pick<TransformerLayerParams, 'up' | 'down' | 'feedForwardNorm'>,
+  x: tf.Tensor3D,
+  config: Pick<TransformerLayerConfig, 'norm' | 'epsilon' | 'activate'>,
+  drop?: Dropout,
+): tf.Tensor3D {
+  const inner = dense(down, config.activate(dense(up, normBefore(feedForwardNorm, x, config))));
+  return addChange(feedForwardNorm, x, dropout(inner, drop, 'feedForward'), config);
+}
+
+type NormConfig = Pick<TransformerLayerConfig, 'norm' | 'epsilon'>;
+
+function normBefore(params: LayerNormParams, x: tf.Tensor3D, { norm, epsilon }: NormConfig): tf.Tensor3D {
+  return norm === 'pre' ? layerNorm(params, x, epsilon) : x;
+}
+
+function addChange(params: LayerNormParams, x: tf.Tensor3D, change: tf.Tensor3D, { norm, epsilon }: NormConfig) {
+  const sum = tf.add<tf.Tensor3D>(x, change);
+  return norm === 'post' ? layerNorm(params, sum, epsilon) : sum;
 }
 
 /** The output of `transformerLayer` alone, which is computed again on the way back: see `recompute`. */

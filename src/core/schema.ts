@@ -4,6 +4,9 @@ import { DataError } from './errors';
 /** A size: a whole number of at least 1. */
 export const whole = v.pipe(v.number(), v.integer(), v.minValue(1));
 
+/** A count, or the id of a token: a whole number of at least 0. */
+export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
 /** What a schema found wrong, one line each: where, and what; `whole` names the value itself. */
 export function problemsOf(issues: readonly v.BaseIssue<unknown>[], whole: string): string[] {
   return issues.map((issue) => `${v.getDotPath(issue) ?? whole}: ${issue.message}`);

@@ -1,14 +1,10 @@
-import * as tf from '@tensorflow/tfjs';
 import * as v from 'valibot';
 import { expectLayers } from '../attention/expectLayers';
-import { multiHeadSpec } from '../attention/multiHead';
 import { activation } from '../core/activations';
-import { dense } from '../core/dense';
-import { embed } from '../core/embedding';
 import { layerNorm } from '../core/layerNorm';
-import { embeddingSpec, layerNormSpec, linearSpec } from '../core/layerSpecs';
 import { readConfig, whole } from '../core/schema';
-import type { ParameterSpec, ParamsOf } from '../core/spec';
+import type { ParamsOf } from '../core/spec';
+import { bertEmbeddingSpec, bertEmbeddings, bertHeadSpec, bertLayerSpec, bertTransform } from './bertParts';
 import type { TransformerParts } from './transformer';
 
 export type BertConfig = {
@@ -72,8 +68,6 @@ export function readBertConfig(json: unknown): BertConfig {
   return read;
 }
 
-const DEVIATION = { deviation: 0.02 };
-
 /**
  * The layers of BERT under the names that its checkpoints give them.
  *
@@ -81,69 +75,27 @@ const DEVIATION = { deviation: 0.02 };
  * @param tables - other names of the embedding's table, such as that of a tied output layer
  */
 export function bertSpec(config: BertConfig, prefix: string, tables: readonly string[] = []) {
-  const { vocabSize, hiddenSize, numLayers, innerSize, maxPositions, tokenTypes, cross, featureSize } = config;
-  const attention = (at: string, memorySize: number) =>
-    multiHeadSpec(
-      { query: `${at}.self.query`, key: `${at}.self.key`, value: `${at}.self.value`, output: `${at}.output.dense` },
-      { querySize: hiddenSize, memorySize, ...DEVIATION },
-    );
+  const { numLayers, cross, featureSize } = config;
   return {
-    words: embeddingSpec(`${prefix}embeddings.word_embeddings`, vocabSize, hiddenSize, { aliases: tables }),
-    places: embeddingSpec(`${prefix}embeddings.position_embeddings`, maxPositions, hiddenSize),
-    types:
-      tokenTypes === 0 ? undefined : embeddingSpec(`${prefix}embeddings.token_type_embeddings`, tokenTypes, hiddenSize),
-    norm: layerNormSpec(`${prefix}embeddings.LayerNorm`, hiddenSize),
-    layers: Array.from({ length: numLayers }, (_, layer) => {
-      const at = `${prefix}encoder.layer.${layer}`;
-      return {
-        attention: attention(`${at}.attention`, hiddenSize),
-        attentionNorm: layerNormSpec(`${at}.attention.output.LayerNorm`, hiddenSize),
-        cross: cross ? attention(`${at}.crossattention`, featureSize) : undefined,
-        crossNorm: cross ? layerNormSpec(`${at}.crossattention.output.LayerNorm`, hiddenSize) : undefined,
-        up: linearSpec(`${at}.intermediate.dense`, hiddenSize, innerSize, DEVIATION),
-        down: linearSpec(`${at}.output.dense`, innerSize, hiddenSize, DEVIATION),
-        feedForwardNorm: layerNormSpec(`${at}.output.LayerNorm`, hiddenSize),
-      };
-    }),
+    ...bertEmbeddingSpec(config, `${prefix}embeddings.`, tables),
+    layers: Array.from({ length: numLayers }, (_, layer) =>
+      bertLayerSpec(`${prefix}encoder.layer.${layer}`, config, cross ? featureSize : undefined),
+    ),
   };
 }
 
 export type BertParams = ParamsOf<ReturnType<typeof bertSpec>>;
 
-/** The head that guesses words. @param prefix - such as `decoder.cls.predictions.` */
-export function bertHeadSpec({ vocabSize, hiddenSize, tied }: BertConfig, prefix: string) {
-  const bias: ParameterSpec<tf.Tensor1D> = {
-    key: `${prefix}bias`,
-    aliases: [`${prefix}decoder.bias`],
-    // Where it is not tied, transformers 5 looks for it there alone, and version 4 in both places.
-    ...(!tied && { copies: [`${prefix}decoder.bias`] }),
-    shape: [vocabSize],
-    layout: 'same',
-    init: (shape) => tf.zeros(shape),
-  };
-  return {
-    transform: linearSpec(`${prefix}transform.dense`, hiddenSize, hiddenSize, DEVIATION),
-    norm: layerNormSpec(`${prefix}transform.LayerNorm`, hiddenSize),
-    table: tied ? undefined : embeddingSpec(`${prefix}decoder`, vocabSize, hiddenSize),
-    bias,
-  };
-}
-
-export type BertHeadParams = ParamsOf<ReturnType<typeof bertHeadSpec>>;
-
 /** BERT with the head that guesses words: a decoder where words see only those before them. */
 export function bertDecoderSpec(config: BertConfig, prefix = '') {
   const head = `${prefix}cls.predictions.`;
   return {
-    bert: bertSpec(config, `${prefix}bert.`, config.tied ? [`${head}decoder.weight`] : []),
+    bert: bertSpec(config, `${prefix}bert.`, config.tied ? [`${head}decoder`] : []),
     head: bertHeadSpec(config, head),
   };
 }
 
 export type BertDecoderParams = ParamsOf<ReturnType<typeof bertDecoderSpec>>;
-
-/** Numbers of places that old files hold beside the weights. */
-export const isBertBuffer = (name: string) => name.endsWith('embeddings.position_ids');
 
 /**
  * The layers and the embedding of BERT.
@@ -160,23 +112,17 @@ export function bertLayers(
     maxPositions: config.maxPositions,
     layers: params.layers,
     layer: () => ({ numHeads, norm: 'post', epsilon, activate }),
-    embed: (tokens, places) => {
-      const words = embed(params.words, tokens);
-      const kind = params.types && tf.slice(params.types, [0, 0], [1, config.hiddenSize]);
-      const sum = tf.add<tf.Tensor3D>(kind ? tf.add(words, kind) : words, embed(params.places, places));
-      return layerNorm(params.norm, sum, epsilon);
-    },
+    embed: (tokens, places) => layerNorm(params.norm, bertEmbeddings(params, tokens, places), epsilon),
   };
 }
 
 /** The parts of BERT as a decoder, with cross-attention where the configuration has it. */
 export function bertDecoderParts(params: BertDecoderParams, config: BertConfig): TransformerParts {
   const { bert, head } = params;
-  const activate = activation(config.activation);
   return {
     ...bertLayers(bert, config),
     params,
-    transform: (x) => layerNorm(head.norm, activate(dense(head.transform, x)), config.epsilon),
+    transform: (x) => bertTransform(head, x, config),
     output: { table: head.table ?? bert.words, bias: head.bias },
   };
 }

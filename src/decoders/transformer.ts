@@ -141,11 +141,7 @@ export class TransformerDecoder implements TrainableDecoder<TransformerState, Tr
         return product(output, hidden);
       },
       get last() {
-        const [vocabSize] = output.table.shape;
-        return {
-          hidden,
-          output: { weight: tf.transpose(output.table), bias: output.bias ?? tf.zeros<tf.Rank.R1>([vocabSize]) },
-        };
+        return lastLayer(output, hidden);
       },
       ...(looked && { weights: tf.mean<tf.Tensor3D>(looked, 1) }),
     };
@@ -156,9 +152,15 @@ export class TransformerDecoder implements TrainableDecoder<TransformerState, Tr
   }
 }
 
-function product({ table, bias }: TransformerParts['output'], x: tf.Tensor2D): tf.Tensor2D {
+/** Logits [n, vocabSize] of what the output layer reads, [n, size]. */
+export function product({ table, bias }: TransformerParts['output'], x: tf.Tensor2D): tf.Tensor2D {
   const rows: tf.Tensor2D = tf.matMul(x, table, false, true);
   return bias ? tf.add(rows, bias) : rows;
+}
+
+/** The same as a linear layer and what it reads, for losses that do without having all logits at once. */
+export function lastLayer({ table, bias }: TransformerParts['output'], hidden: tf.Tensor2D) {
+  return { hidden, output: { weight: tf.transpose(table), bias: bias ?? tf.zeros<tf.Rank.R1>([table.shape[0]]) } };
 }
 
 /** Keys and values of features [images, positions, featureSize], once per picture. */

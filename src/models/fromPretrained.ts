@@ -14,6 +14,7 @@ import { readBlipConfig } from './blipConfig';
 import { generationKeys, searchFromGenerationConfig } from './generationConfig';
 import { Git, readGitConfig } from './git';
 import { type CaptioningModel, PretrainedCaptioner, withIds } from './pretrainedCaptioner';
+import { readFilesBeside } from './pretrainedFiles';
 import { VisionEncoderDecoder } from './visionEncoderDecoder';
 import { readVisionEncoderDecoderConfig } from './visionEncoderDecoderConfig';
 
@@ -50,21 +51,6 @@ const KINDS: Record<string, Kind> = {
   'blip-2': { load: (config, source, preprocessing) => Blip2.load(readBlip2Config(config), source, preprocessing) },
 };
 
-/** What is saved again with the weights, where it is there. */
-const FILES = [
-  'config.json',
-  'generation_config.json',
-  'preprocessor_config.json',
-  'processor_config.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'special_tokens_map.json',
-  'added_tokens.json',
-  'vocab.json',
-  'merges.txt',
-  'vocab.txt',
-];
-
 /**
  * A published captioner of transformers, ready to caption and to be trained: VisionEncoderDecoder (ViT with GPT-2 or BERT),
  * BLIP, GIT, BLIP-2 with OPT. `config.json` says which.
@@ -90,8 +76,7 @@ export async function fromPretrained(
   const { startId, endId, padId } = searchFromGenerationConfig(generationConfig);
   const tokenizer = withIds(await PretrainedTokenizer.load(store), { startId, endId, padId }, store.location);
   const preprocessing = await loadPreprocessing(store);
-  const files = new Map<string, Uint8Array>();
-  for (const name of FILES) if ((await store.size(name)) !== undefined) files.set(name, await store.read(name));
+  const files = await readFilesBeside(store);
   const model = await kind.load(config, await openWeights(store, file === undefined ? {} : { file }), preprocessing);
   try {
     return new PretrainedCaptioner({ model, tokenizer, generationConfig, files, dropout });
