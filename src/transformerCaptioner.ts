@@ -10,14 +10,15 @@ import {
   encodeImages,
   type GenerationDefaults,
 } from './captioner';
-import { readCaptioner, type SaveOptions, writeCaptioner } from './captioner/checkpoint';
+import { type LoadParts, readCaptioner, type SaveOptions, writeCaptioner } from './captioner/checkpoint';
+import { type CaptionPart, type StreamOptions, streamCaption } from './captioner/stream';
+import type { CaptionTokenizer } from './captioner/tokenizerFiles';
 import { expectDropout } from './core/dropout';
 import { DataError, expectWhole, UsageError } from './core/errors';
 import { Random } from './core/random';
 import { whole } from './core/schema';
 import { createParams } from './core/spec';
 import type { Image } from './data/types';
-import type { WordTokenizer } from './data/wordTokenizer';
 import { type PlainTransformerConfig, plainTransformerParts, plainTransformerSpec } from './decoders/plainTransformer';
 import { TransformerDecoder } from './decoders/transformer';
 import type { Encoder } from './encoders/types';
@@ -26,7 +27,7 @@ import type { Store } from './io/types';
 /** The defaults are those of a small model for some ten thousand pictures. */
 export type TransformerCaptionerOptions = {
   encoder: Encoder;
-  tokenizer: WordTokenizer;
+  tokenizer: CaptionTokenizer;
   hiddenSize?: number;
   numHeads?: number;
   /** Of the feed-forward networks; four times `hiddenSize` by default. */
@@ -85,7 +86,7 @@ export class TransformerCaptioner implements Captioner {
     readonly encoder: Encoder,
     readonly config: PlainTransformerConfig,
     random: Random,
-    readonly tokenizer: WordTokenizer,
+    readonly tokenizer: CaptionTokenizer,
     readonly generation: GenerationDefaults,
     readonly dropout: number,
     private readonly ownsEncoder: boolean,
@@ -128,19 +129,21 @@ export class TransformerCaptioner implements Captioner {
   /**
    * Reads a checkpoint: `config.json`, `vocabulary.json`, `model.safetensors`.
    *
+   * @param parts - an encoder of your own, where it was made with one
    * @throws DataError that names the file which is missing, damaged or does not fit
    */
-  static load(store: Store): Promise<TransformerCaptioner> {
+  static load(store: Store, parts: LoadParts = {}): Promise<TransformerCaptioner> {
     return readCaptioner(
       store,
       { ...KIND, decoder: decoderSchema },
-      ({ encoder, decoder, tokenizer, generation, dropout }) => {
+      ({ encoder, decoder, tokenizer, generation, dropout, ownsEncoder }) => {
         if (positionsOf(encoder) !== decoder.positions)
           throw new DataError(
             `config.json in ${store.location} describes an encoder with ${positionsOf(encoder)} positions but a decoder that reads ${decoder.positions}. Put back the configuration that was saved with the weights.`,
           );
-        return new TransformerCaptioner(encoder, decoder, new Random(0), tokenizer, generation, dropout, true);
+        return new TransformerCaptioner(encoder, decoder, new Random(0), tokenizer, generation, dropout, ownsEncoder);
       },
+      parts,
     );
   }
 
@@ -164,6 +167,11 @@ export class TransformerCaptioner implements Captioner {
   caption(image: Image, options?: CaptionOptions): Promise<Caption>;
   caption(images: Image | readonly Image[], options?: CaptionOptions): Promise<Caption | Caption[]> {
     return captionImages(this, images, options);
+  }
+
+  /** The caption of a picture word by word, by `greedy()` unless told otherwise; see `streamCaption`. */
+  stream(image: Image, options?: StreamOptions): AsyncGenerator<CaptionPart, Caption, undefined> {
+    return streamCaption(this, image, options);
   }
 
   /** Captions features [images, positions, featureSize], which stay the caller's. */

@@ -17,7 +17,7 @@ export async function prepareBeam(folder: string, images: number): Promise<void>
   await writeInput(folder, [images, 196, config.featureSize]);
   const decoder = new AttentionLSTMDecoder(config, seed.fork('decoder'));
   const { weight } = decoder.params.output;
-  (weight as tf.Variable<tf.Rank.R2>).assign(tf.tidy(() => tf.mul(weight, CERTAINTY)));
+  (weight as tf.Variable<tf.Rank.R2>).assign(tf.tidy(() => tf.mul(weight!, CERTAINTY)));
   await writeWeights(folder, decoder.params);
   decoder.dispose();
 }

@@ -1,7 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { type LinearParams, linear, linearOverPositions, linearParams } from '../core/linear';
 import type { Random } from '../core/random';
-import { maskedSoftmax } from './mask';
+import { recompute } from '../core/recompute';
+import { type Attended, type AttentionMechanism, type AttentionMemory, attendByScores } from './mechanism';
+
+export type { Attended, AttentionMemory };
 
 export type AdditiveAttentionConfig = {
   querySize: number;
@@ -13,15 +16,6 @@ export type AdditiveAttentionConfig = {
 
 /** features [featureSize -> attentionSize], query [querySize -> attentionSize], score [attentionSize -> 1] */
 export type AdditiveAttentionParams = { features: LinearParams; query: LinearParams; score: LinearParams };
-
-/**
- * features [images, positions, featureSize], keys [images, positions, attentionSize],
- * keyPaddingMask [images, positions] with 1 for padding, as in PyTorch
- */
-export type AttentionMemory = { features: tf.Tensor3D; keys: tf.Tensor3D; keyPaddingMask?: tf.Tensor2D };
-
-/** context [rows, featureSize]; weights [rows, positions], each row summing to 1 */
-export type Attended = { context: tf.Tensor2D; weights: tf.Tensor2D };
 
 export function additiveAttentionParams(config: AdditiveAttentionConfig, random: Random): AdditiveAttentionParams {
   const { querySize, featureSize, attentionSize } = config;
@@ -57,17 +51,50 @@ export function additiveAttention(
   memory: AttentionMemory,
   activation: 'tanh' | 'relu' = 'tanh',
 ): Attended {
-  const [images, positions, attentionSize] = memory.keys.shape;
-  const rows = query.shape[0];
-  const perImage = rows / images;
-  const asked = tf.reshape(linear(params.query, query), [images, perImage, 1, attentionSize]);
-  const sum = tf.add(tf.reshape(memory.keys, [images, 1, positions, attentionSize]), asked); // [images, perImage, positions, attentionSize]
-  const hidden = activation === 'tanh' ? tf.tanh(sum) : tf.relu(sum);
-  const scores = linear(params.score, tf.reshape(hidden, [rows * positions, attentionSize]));
-  const weights = maskedSoftmax(tf.reshape(scores, [images, perImage, positions]), memory.keyPaddingMask);
-  const context = tf.matMul(weights, memory.features);
+  return attendByScores(additiveScores(params, query, memory.keys, activation), memory);
+}
+
+/**
+ * Scores of every position, [images, rows / images, positions]. Nothing of the size of positions times attentionSize is kept
+ * for the way back.
+ *
+ * @param query - [rows, querySize]
+ * @param keys - [images, positions, attentionSize]
+ */
+export function additiveScores(
+  { query: asking, score }: Pick<AdditiveAttentionParams, 'query' | 'score'>,
+  query: tf.Tensor2D,
+  keys: tf.Tensor3D,
+  activation: 'tanh' | 'relu' = 'tanh',
+): tf.Tensor3D {
+  return scoresOfSums({ score, asked: linear(asking, query), keys }, activation);
+}
+
+/** What a network of one layer, `score`, makes of the sums of queries [rows, attentionSize] and keys. */
+export function scoresOfSums(
+  given: { score: LinearParams; asked: tf.Tensor2D; keys: tf.Tensor3D },
+  activation: 'tanh' | 'relu',
+): tf.Tensor3D {
+  return recompute(given, ({ score, asked, keys }) => {
+    const [images, positions, attentionSize] = keys.shape;
+    const rows = asked.shape[0];
+    const perImage = rows / images;
+    const sum = tf.add(
+      tf.reshape(keys, [images, 1, positions, attentionSize]),
+      tf.reshape(asked, [images, perImage, 1, attentionSize]),
+    ); // [images, perImage, positions, attentionSize]
+    const hidden = activation === 'tanh' ? tf.tanh(sum) : tf.relu(sum);
+    const scores = linear(score, tf.reshape(hidden, [rows * positions, attentionSize]));
+    return tf.reshape<tf.Rank.R3>(scores, [images, perImage, positions]);
+  });
+}
+
+/** `additiveAttention` as a mechanism. */
+export function additive(activation: 'tanh' | 'relu' = 'tanh'): AttentionMechanism<AdditiveAttentionParams> {
   return {
-    context: tf.reshape(context, [rows, memory.features.shape[2]]),
-    weights: tf.reshape(weights, [rows, positions]),
+    config: { type: 'additive', activation },
+    params: (sizes, random) => additiveAttentionParams({ ...sizes, activation }, random),
+    keys: (params, features) => linearOverPositions(params.features, features),
+    attend: (params, query, memory) => additiveAttention(params, query, memory, activation),
   };
 }

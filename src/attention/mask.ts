@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 
 /** Large and finite: -Infinity would make NaN gradients where a whole row is padding. */
-const FAR_BELOW = -1e9;
+export const FAR_BELOW = -1e9;
 
 /**
  * Softmax over positions that gives padding no weight.

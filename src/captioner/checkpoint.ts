@@ -2,14 +2,14 @@ import type * as tf from '@tensorflow/tfjs';
 import { version_core } from '@tensorflow/tfjs';
 import * as v from 'valibot';
 import type { Captioner, GenerationDefaults } from '../captioner';
-import { DataError } from '../core/errors';
+import { DataError, UsageError } from '../core/errors';
 import { whole } from '../core/schema';
-import { WordTokenizer } from '../data/wordTokenizer';
 import { createEncoder } from '../encoders/create';
 import type { Encoder } from '../encoders/types';
 import { assignStored, readJSON, readTensors, writeJSON, writeTensors } from '../io/checkpoint';
 import type { Store } from '../io/types';
 import { VERSION } from '../version';
+import { type CaptionTokenizer, readTokenizer, tokenizerFile, writeTokenizer } from './tokenizerFiles';
 
 /** What `config.json` of every captioner of this library begins with. */
 export const formatEntries = {
@@ -26,14 +26,22 @@ type DecoderSizes = { vocabSize: number; featureSize: number };
 export type StoredParts<Config> = {
   encoder: Encoder;
   decoder: Config;
-  tokenizer: WordTokenizer;
+  tokenizer: CaptionTokenizer;
   generation: GenerationDefaults;
   dropout: number;
+  /** Whether the encoder was made for the captioner, or is the caller's. */
+  ownsEncoder: boolean;
 };
 
-/** A captioner with a word tokenizer and one of our own encoders. */
+/** What a checkpoint cannot make by itself. */
+export type LoadParts = {
+  /** An encoder of your own, of the configuration that was saved: it gets the weights that were saved, and stays yours. */
+  encoder?: Encoder;
+};
+
+/** A captioner with one of our own encoders. */
 type OwnCaptioner = Captioner & {
-  readonly tokenizer: WordTokenizer;
+  readonly tokenizer: CaptionTokenizer;
   parameters(): Map<string, tf.Variable>;
 };
 
@@ -42,12 +50,13 @@ type OwnCaptioner = Captioner & {
  *
  * @param kind - its `architecture`, and what `decoder` in its configuration has to be
  * @param build - makes the captioner, which owns the encoder from then on
- * @throws DataError that names the file which is missing, damaged or does not fit
+ * @throws DataError that names the file which is missing, damaged or does not fit; UsageError for an encoder of another type
  */
 export async function readCaptioner<Config extends DecoderSizes, C extends OwnCaptioner & { dispose(): void }>(
   store: Store,
   kind: { architecture: string; decoder: v.GenericSchema<unknown, Config> },
   build: (parts: StoredParts<Config>) => C,
+  given: LoadParts = {},
 ): Promise<C> {
   // The preprocessing is written for other readers; here the encoder's type implies it.
   const schema = v.object({
@@ -57,21 +66,25 @@ export async function readCaptioner<Config extends DecoderSizes, C extends OwnCa
     decoder: kind.decoder,
   });
   const { encoder: encoderConfig, decoder, generation, dropout } = await readJSON(store, 'config.json', schema);
-  const vocabulary = await readJSON(store, 'vocabulary.json', v.unknown());
-  const tokenizer = WordTokenizer.fromJSON(vocabulary, `vocabulary.json in ${store.location}`);
+  const tokenizer = await readTokenizer(store);
   const weights = await readTensors(store, 'model.safetensors');
-  const encoder = createEncoder(encoderConfig);
-  let owner: { dispose(): void } = encoder;
+  const ownsEncoder = given.encoder === undefined;
+  if (given.encoder && given.encoder.config.type !== encoderConfig.type)
+    throw new UsageError(
+      `The captioner in ${store.location} was saved with an encoder '${encoderConfig.type}', not '${given.encoder.config.type}'.`,
+    );
+  const encoder = given.encoder ?? createEncoder(encoderConfig);
+  let owner: { dispose(): void } = ownsEncoder ? encoder : { dispose: () => {} };
   try {
     if (tokenizer.vocabSize !== decoder.vocabSize)
       throw new DataError(
-        `vocabulary.json in ${store.location} has ${tokenizer.vocabSize} entries but the decoder was built for ${decoder.vocabSize}. Put back the vocabulary that was saved with the weights.`,
+        `${tokenizerFile(tokenizer)} in ${store.location} has ${tokenizer.vocabSize} entries but the decoder was built for ${decoder.vocabSize}. Put back the vocabulary that was saved with the weights.`,
       );
     if (encoder.featureSize !== decoder.featureSize)
       throw new DataError(
         `config.json in ${store.location} describes an encoder with ${encoder.featureSize} features per position but a decoder that reads ${decoder.featureSize}. Put back the configuration that was saved with the weights.`,
       );
-    const captioner = build({ encoder, decoder, tokenizer, generation, dropout });
+    const captioner = build({ encoder, decoder, tokenizer, generation, dropout, ownsEncoder });
     owner = captioner;
     assignStored(captioner.parameters(), weights, `model.safetensors in ${store.location}`);
     return captioner;
@@ -99,7 +112,7 @@ export async function writeCaptioner(
 ): Promise<void> {
   const { dtype = 'F32', card = plainCard(captioner, kind.title), generation = {} } = options;
   await writeTensors(store, 'model.safetensors', captioner.parameters(), dtype);
-  await writeJSON(store, 'vocabulary.json', captioner.tokenizer.toJSON());
+  await writeTokenizer(store, captioner.tokenizer);
   await store.write('README.md', new TextEncoder().encode(card));
   await writeJSON(store, 'config.json', {
     format: 'tfjs-captioning',

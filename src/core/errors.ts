@@ -19,3 +19,9 @@ export function expectPositive(name: string, value: number): void {
   if (Number.isFinite(value) && value > 0) return;
   throw new UsageError(`${name} is ${value} but should be a number above 0.`);
 }
+
+/** Throws a `UsageError` unless `value` is one of `known`. */
+export function expectOneOf(name: string, value: unknown, known: readonly string[]): void {
+  if (known.includes(value as string)) return;
+  throw new UsageError(`${name} is ${value} but should be one of ${known.join(', ')}.`);
+}

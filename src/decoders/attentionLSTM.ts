@@ -1,152 +1,150 @@
 import * as tf from '@tensorflow/tfjs';
-import {
-  type AdditiveAttentionParams,
-  type AttentionMemory,
-  additiveAttention,
-  additiveAttentionParams,
-  attentionMemory,
-} from '../attention/additive';
+import type { AnyAttention, AttentionMemory } from '../attention/mechanism';
 import { type Dropout, dropout, dropoutFactors } from '../core/dropout';
-import { uniform } from '../core/init';
-import { type LinearParams, linear, linearParams } from '../core/linear';
-import { type LSTMParams, type LSTMState, lstmCell, lstmGates, lstmParams } from '../core/lstm';
+import { UsageError } from '../core/errors';
+import { type LinearParams, linear } from '../core/linear';
+import type { LSTMState } from '../core/lstm';
 import { variables } from '../core/parameters';
 import type { Random } from '../core/random';
+import { type RecurrentParams, type RecurrentState, recurrentStep } from '../core/recurrent';
 import { expectShape } from '../core/shapes';
 import { takeRows } from '../core/takeRows';
-import { disposeTree, mapTree } from '../core/tree';
+import { disposeTree, type Tree } from '../core/tree';
+import {
+  type AttentionLSTMConfig,
+  type AttentionLSTMParams,
+  attentionLSTMParams,
+  expectFitting,
+  type FusedParams,
+  mechanismOf,
+} from './attentionLSTMParams';
 import { attentionLSTMPass } from './attentionLSTMPass';
 import { packing } from './packing';
+import { meanFeature, outputLayer, overTime, repeatRows, saying, timeMajor } from './recurrentParts';
 import type { Step, TeacherForced, TrainableDecoder } from './types';
 
-export type AttentionLSTMConfig = {
-  vocabSize: number;
-  featureSize: number;
-  embeddingSize: number;
-  hiddenSize: number;
-  attentionSize: number;
-  /** Stacked LSTM layers; the attention is asked by the top one. */
-  numLayers: number;
-  attentionActivation: 'tanh' | 'relu';
-  /** Scales the context by a gate of the hidden state (Xu et al. 2015, section 4.2.1). */
-  contextGate: boolean;
-  /** Lets word, hidden state and context speak to the vocabulary together (Xu et al. 2015, equation 7). */
-  deepOutput: boolean;
-  /** After the projection of the mean feature to the first state. */
-  initActivation: 'tanh' | 'none';
+export type { AttentionLSTMConfig, AttentionLSTMParams } from './attentionLSTMParams';
+
+/** As in `TrainableDecoder`, and more for those who know this decoder. */
+export type TeacherForcedOptions = {
+  wanted?: tf.Tensor1D;
+  drop?: Dropout;
+  /** `false` takes the plain pass where there is one with gradients written by hand. */
+  fused?: boolean;
+  /** With attention that chooses where to look: draw from this, as `hardAttention()` does. */
+  choose?: Random;
 };
 
-/** init: one pair per layer; lstm: one per layer, the first reads [word, context], the others the layer below. */
-export type AttentionLSTMParams = {
-  /** [vocabSize, embeddingSize] */
-  embedding: tf.Tensor2D;
-  attention: AdditiveAttentionParams;
-  /** [featureSize -> hiddenSize] each */
-  init: { hidden: LinearParams; cell: LinearParams }[];
-  lstm: LSTMParams[];
-  /** [hiddenSize -> featureSize] */
-  contextGate?: LinearParams;
-  /** [hiddenSize -> vocabSize]; with deep output [embeddingSize -> vocabSize] */
-  output: LinearParams;
-  /** hidden [hiddenSize -> embeddingSize], context [featureSize, embeddingSize] */
-  deepOutput?: { hidden: LinearParams; context: tf.Tensor2D };
+/** One state per layer, and what the attention hands to its next step, where it does. */
+export type AttentionLSTMState = { layers: RecurrentState[]; attention?: Tree };
+
+/** What words look at; `mean` [images, featureSize] of the positions, where the recurrent layers read it. */
+export type AttentionLSTMMemory = AttentionMemory & { mean?: tf.Tensor2D };
+
+/** What a word leads to: the hidden state of the top layer, where it looked and what it saw. */
+type Advanced = {
+  state: AttentionLSTMState;
+  hidden: tf.Tensor2D;
+  context: tf.Tensor2D;
+  weights: tf.Tensor2D;
+  chosen?: tf.Tensor2D;
 };
 
-/** As in `TrainableDecoder`, and whether to take the pass with gradients written by hand. */
-export type TeacherForcedOptions = { wanted?: tf.Tensor1D; drop?: Dropout; fused?: boolean };
-
-/** One state per layer, hidden and cell [rows, hiddenSize]. */
-export type AttentionLSTMState = LSTMState[];
-
-function attentionLSTMParams(config: AttentionLSTMConfig, random: Random): AttentionLSTMParams {
-  const { vocabSize, featureSize, embeddingSize, hiddenSize, attentionSize, numLayers, attentionActivation } = config;
-  const layers = Array.from({ length: numLayers }, (_, layer) => layer);
-  return {
-    embedding: uniform<tf.Rank.R2>([vocabSize, embeddingSize], 0.1, random.fork('embedding')),
-    attention: additiveAttentionParams(
-      { querySize: hiddenSize, featureSize, attentionSize, activation: attentionActivation },
-      random.fork('attention'),
-    ),
-    init: layers.map((layer) => ({
-      hidden: linearParams(featureSize, hiddenSize, random.fork('initHidden').fork(layer)),
-      cell: linearParams(featureSize, hiddenSize, random.fork('initCell').fork(layer)),
-    })),
-    lstm: layers.map((layer) =>
-      lstmParams(layer === 0 ? embeddingSize + featureSize : hiddenSize, hiddenSize, random.fork('lstm').fork(layer)),
-    ),
-    ...(config.contextGate && { contextGate: linearParams(hiddenSize, featureSize, random.fork('contextGate')) }),
-    output: linearParams(config.deepOutput ? embeddingSize : hiddenSize, vocabSize, random.fork('output')),
-    ...(config.deepOutput && {
-      deepOutput: {
-        hidden: linearParams(hiddenSize, embeddingSize, random.fork('deepHidden')),
-        context: uniform<tf.Rank.R2>(
-          [featureSize, embeddingSize],
-          1 / Math.sqrt(featureSize),
-          random.fork('deepContext'),
-        ),
-      },
-    }),
-  };
-}
+/** What dropout and drawing go by in training. */
+type Chance = { drop?: Dropout | undefined; choose?: Random | undefined; time?: number };
 
 /**
- * The LSTM decoder with soft attention of "Show, Attend and Tell": every word looks at the image anew.
+ * The recurrent decoder that looks at the picture anew at every word: "Show, Attend and Tell", and what came after it.
  *
  * Rows may be several per image, as in `additiveAttention`: the captions of a picture share its features.
  *
- * @see Xu et al. 2015, https://arxiv.org/abs/1502.03044, section 3.1. Departures, as in PyTorch's usual
- * implementations: two LSTM biases, one-layer networks for the first state, without `deepOutput` the hidden state
- * alone predicts the word, and with it a tanh stands before the last projection, as in the authors' own code.
+ * @see Xu et al. 2015, https://arxiv.org/abs/1502.03044, section 3.1; Anderson et al. 2018, https://arxiv.org/abs/1707.07998, section
+ * 3.2, with `look: 'between'`; Luong et al. 2015, https://arxiv.org/abs/1508.04025, equation 5, with `look: 'after'`. Departures, as in
+ * PyTorch's usual implementations: two LSTM biases, one-layer networks of the mean feature for the first states, without
+ * `deepOutput` the hidden state alone predicts the word, and with it a tanh stands before the last projection, as in Xu et al.'s
+ * own code. The order in which a layer reads its parts is that of `Look`.
  */
-export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState, AttentionMemory> {
+export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState, AttentionLSTMMemory> {
   readonly params: AttentionLSTMParams;
+  /** How it looks at the picture. */
+  readonly attention: AnyAttention;
 
+  /**
+   * @param attention - the mechanism that `config.attention` names, where it is not one of this library's
+   * @throws UsageError for parts that do not go together
+   */
   constructor(
     readonly config: AttentionLSTMConfig,
     random: Random,
+    attention?: AnyAttention,
   ) {
-    this.params = variables(attentionLSTMParams(config, random));
+    this.attention = mechanismOf(config, attention);
+    expectFitting(config, this.attention);
+    this.params = variables(attentionLSTMParams(config, this.attention, random));
   }
 
-  /** features [images, positions, featureSize] -> what every step of every caption shares. */
-  remember(features: tf.Tensor3D): AttentionMemory {
+  /**
+   * features [images, positions, featureSize] -> what every step of every caption shares.
+   *
+   * @param keyPaddingMask - [images, positions], 1 for positions that are none
+   */
+  remember(features: tf.Tensor3D, _drop?: Dropout, keyPaddingMask?: tf.Tensor2D): AttentionLSTMMemory {
     expectShape(
       'features',
       features,
       { images: -1, positions: -1, features: this.config.featureSize },
       'Were they made by the encoder that this decoder was built for?',
     );
-    return attentionMemory(this.params.attention, features);
+    const { attention, params } = this;
+    return {
+      features,
+      keys: attention.keys(params.attention, features),
+      ...(attention.values && { values: attention.values(params.attention, features) }),
+      ...(keyPaddingMask && { keyPaddingMask }),
+      ...(this.look !== 'before' && { mean: meanFeature(features, keyPaddingMask) }),
+    };
   }
 
-  initialState(memory: AttentionMemory): AttentionLSTMState {
-    const mean = tf.mean<tf.Tensor2D>(memory.features, 1); // [images, featureSize]
+  initialState(memory: AttentionLSTMMemory): AttentionLSTMState {
+    const mean = memory.mean ?? meanFeature(memory.features, memory.keyPaddingMask);
     const activate = (x: tf.Tensor2D) => (this.config.initActivation === 'tanh' ? tf.tanh(x) : x);
-    return this.params.init.map(({ hidden, cell }) => ({
-      hidden: activate(linear(hidden, mean)),
-      cell: activate(linear(cell, mean)),
-    }));
+    const attention = this.attention.initialState?.(this.params.attention, memory);
+    return {
+      layers: this.params.init.map(({ hidden, cell }) => ({
+        hidden: activate(linear(hidden, mean)),
+        ...(cell && { cell: activate(linear(cell, mean)) }),
+      })),
+      ...(attention && { attention }),
+    };
   }
 
-  step(tokens: tf.Tensor1D, state: AttentionLSTMState, memory: AttentionMemory): Step<AttentionLSTMState> {
+  step(tokens: tf.Tensor1D, state: AttentionLSTMState, memory: AttentionLSTMMemory): Step<AttentionLSTMState> {
     const words = tf.gather(this.params.embedding, tokens); // [rows, embeddingSize]
-    const { context, weights } = this.look(state, memory);
-    const first = this.params.lstm[0]!;
-    const gates = lstmGates(first, tf.concat([words, context], 1), state[0]!.hidden);
-    const next = this.advance(gates, state, undefined);
-    const hidden = this.lastHidden(words, next.at(-1)!.hidden, context);
-    return { logits: linear(this.params.output, hidden), state: next, weights, hidden };
+    const next = this.advance(words, state, memory, {});
+    const hidden = this.lastHidden(words, next.hidden, next.context);
+    return { logits: linear(this.output(), hidden), state: next.state, weights: next.weights, hidden };
   }
 
   /**
-   * The whole caption at once, every word given the true ones before it: `attentionLSTMPass`, whose gradients are
-   * written by hand. Captions cost no work after the last place that is wanted of them; weights are zero there.
+   * The whole caption at once, every word given the true ones before it. Additive attention before LSTM layers has a pass whose
+   * gradients are written by hand, `attentionLSTMPass`: captions cost no work after the last place that is wanted of them, and
+   * weights are zero there. All else goes word by word, everything for every place, with tfjs's own gradients.
    *
-   * @param options.fused - `false` computes the same with `step` alone, word by word, everything for every place, and leaves
-   * the gradients to tfjs: the plain way that the other is tested against, which needs several times the memory
+   * @param options.fused - `false` goes word by word in any case: the plain way that the other is tested against, which needs
+   * several times the memory
+   * @throws UsageError where attention that chooses is trained without `choose`
    */
-  teacherForced(tokens: tf.Tensor2D, memory: AttentionMemory, options: TeacherForcedOptions = {}): TeacherForced {
-    return options.fused === false ? this.plainPass(tokens, memory, options) : this.fusedPass(tokens, memory, options);
+  teacherForced(tokens: tf.Tensor2D, memory: AttentionLSTMMemory, options: TeacherForcedOptions = {}): TeacherForced {
+    const { fused = this.fusible, choose, drop } = options;
+    const { type } = this.attention.config;
+    if (this.attention.chooses && drop && !choose)
+      throw new UsageError(
+        `'${type}' attention draws where to look, and nothing would teach it where: train it with objective: hardAttention().`,
+      );
+    if (choose && !this.attention.chooses) throw new UsageError(`'${type}' attention does not draw where to look.`);
+    if (fused && !this.fusible)
+      throw new UsageError('Only additive attention before LSTM layers has a pass with gradients by hand.');
+    return fused ? this.fusedPass(tokens, memory, options) : this.plainPass(tokens, memory, options);
   }
 
   private fusedPass(
@@ -157,7 +155,8 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
     const [rows, time] = tokens.shape;
     const { embeddingSize, hiddenSize, attentionActivation: activation } = this.config;
     const images = memory.features.shape[0];
-    const { attention, contextGate, lstm, embedding, deepOutput } = this.params;
+    const { contextGate, embedding, deepOutput } = this.params;
+    const { attention, lstm } = this.params as typeof this.params & FusedParams;
     const asked = wanted?.dataSync<'int32'>();
     const packed = packing(wantedLengths(asked, rows, time), images, time);
     const ints = (values: Int32Array) => tf.tensor1d(values, 'int32');
@@ -178,7 +177,7 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
         contextGate,
         lstm,
         words,
-        initial: repeatRows(this.initialState(memory), rows / images),
+        initial: repeatRows(this.initialState(memory).layers as LSTMState[], rows / images),
       },
       {
         packing: packed,
@@ -200,96 +199,156 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
     );
     const positions = weights.shape[1];
     const withNone = tf.concat([weights, tf.zeros([1, positions])], 0);
-    const { output } = this.params;
-    return {
-      get logits() {
-        return linear(output, last);
-      },
-      last: { hidden: last, output },
+    return saying(last, this.output(), {
       weights: tf.reshape(takeRows(withNone, ints(packed.placeOf)), [rows, time, positions]),
-    };
+    });
   }
 
   private plainPass(
     tokens: tf.Tensor2D,
-    memory: AttentionMemory,
-    { wanted, drop }: TeacherForcedOptions,
+    memory: AttentionLSTMMemory,
+    { wanted, drop, choose }: TeacherForcedOptions,
   ): TeacherForced {
     const [rows, time] = tokens.shape;
-    const { embeddingSize, hiddenSize, featureSize } = this.config;
-    const first = this.params.lstm[0]!;
-    const flat = tf.reshape(tf.transpose(tokens), [time * rows]); // time-major, so that a step is one block of rows
-    const words = dropout(tf.gather(this.params.embedding, flat), drop, 'words');
-    const fromWord = tf.slice(first.input, [0, 0], [embeddingSize, 4 * hiddenSize]);
-    const fromContext = tf.slice(first.input, [embeddingSize, 0], [featureSize, 4 * hiddenSize]);
-    const wordGates = tf.add(tf.add(tf.matMul(words, fromWord), first.inputBias), first.hiddenBias);
-
+    const words = dropout(takeRows(this.params.embedding, timeMajor(tokens)), drop, 'words');
     let state = repeatRows(this.initialState(memory), rows / memory.features.shape[0]);
-    const steps = tf.split(wordGates, time, 0).map((given, t) => {
-      const { context, weights } = this.look(state, memory);
-      const recurrent = tf.add(tf.matMul(context, fromContext), tf.matMul(state[0]!.hidden, first.hidden));
-      state = this.advance(tf.add(given, recurrent), state, drop && { ...drop, random: drop.random.fork(t) });
-      return { hidden: state.at(-1)!.hidden, context, weights };
+    const steps = (tf.split(words, time, 0) as tf.Tensor2D[]).map((word, t) => {
+      const inStep = drop && { ...drop, random: drop.random.fork(t) };
+      const next = this.advance(word, state, memory, { drop: inStep, choose, time: t });
+      state = next.state;
+      return { word, ...next };
     });
-
-    const byRow = (x: tf.Tensor) => tf.reshape(tf.transpose(x, [1, 0, 2]), [rows * time, -1]) as tf.Tensor2D;
-    const overTime = (pick: (step: (typeof steps)[number]) => tf.Tensor2D) => {
-      const all = tf.reshape(tf.stack(steps.map(pick), 1), [rows * time, -1]) as tf.Tensor2D;
-      return wanted ? tf.gather(all, wanted) : all;
-    };
-    const hidden = overTime((step) => step.hidden);
-    const deep = this.params.deepOutput !== undefined;
-    const spoken = deep ? byRow(tf.reshape(words, [time, rows, embeddingSize])) : undefined;
-    const logits = this.readOut(
-      spoken && (wanted ? tf.gather(spoken, wanted) : spoken),
-      dropout(hidden, drop, 'hidden'),
-      deep ? overTime((step) => step.context) : undefined,
+    const of = <T>(pick: (step: (typeof steps)[number]) => T) => steps.map(pick);
+    const last = this.lastHidden(
+      this.params.deepOutput &&
+        overTime(
+          of(({ word }) => word),
+          wanted,
+        ),
+      dropout(
+        overTime(
+          of(({ hidden }) => hidden),
+          wanted,
+        ),
+        drop,
+        'hidden',
+      ),
+      this.readsContext
+        ? overTime(
+            of(({ context }) => context),
+            wanted,
+          )
+        : undefined,
     );
-    return {
-      logits,
-      weights: tf.stack(
-        steps.map((step) => step.weights),
-        1,
-      ) as tf.Tensor3D,
-    };
+    const overSteps = (tensors: tf.Tensor2D[]) => tf.stack(tensors, 1) as tf.Tensor3D;
+    return saying(last, this.output(), {
+      weights: overSteps(of(({ weights }) => weights)),
+      ...(choose && { chosen: overSteps(of(({ chosen }) => chosen!)) }),
+    });
   }
 
   dispose(): void {
     disposeTree(this.params);
   }
 
-  /** Attends with the top layer's hidden state, and gates what was seen. */
-  private look(state: AttentionLSTMState, memory: AttentionMemory) {
-    const query = state.at(-1)!.hidden;
-    const { attention, contextGate } = this.params;
-    const { context, weights } = additiveAttention(attention, query, memory, this.config.attentionActivation);
-    if (!contextGate) return { context, weights };
-    return { context: tf.mul<tf.Tensor2D>(tf.sigmoid(linear(contextGate, query)), context), weights };
+  private get look() {
+    return this.config.look ?? 'before';
   }
 
-  /** Moves every layer on by one word; `gates` [rows, 4 hiddenSize] are the first layer's. */
-  private advance(gates: tf.Tensor2D, state: AttentionLSTMState, drop: Dropout | undefined): AttentionLSTMState {
-    const next = [lstmCell(gates, state[0]!.cell)];
-    for (let layer = 1; layer < state.length; layer++) {
-      const below = dropout(next[layer - 1]!.hidden, drop, `layer${layer}`);
-      const { hidden, cell } = state[layer]!;
-      next.push(lstmCell(lstmGates(this.params.lstm[layer]!, below, hidden), cell));
+  /** Whether there is a pass with gradients by hand. */
+  private get fusible(): boolean {
+    return !this.config.attention && this.look === 'before' && this.params.lstm !== undefined;
+  }
+
+  private get layers(): RecurrentParams[] {
+    return (this.params.lstm ?? this.params.gru)!;
+  }
+
+  private output(): LinearParams {
+    return outputLayer(this.params.output, this.params.embedding);
+  }
+
+  /** Moves on by one word, [rows, embeddingSize]. */
+  private advance(
+    words: tf.Tensor2D,
+    state: AttentionLSTMState,
+    memory: AttentionLSTMMemory,
+    chance: Chance,
+  ): Advanced {
+    if (this.look === 'before') {
+      const seen = this.see(state.layers.at(-1)!.hidden, state, memory, chance);
+      const layers = this.climb(0, tf.concat([words, seen.context], 1), state, chance);
+      return { ...seen, state: withAttention(layers, seen.state), hidden: layers.at(-1)!.hidden };
+    }
+    const mean = repeatRows(memory.mean!, words.shape[0] / memory.features.shape[0]);
+    if (this.look === 'after') {
+      const bottom = tf.concat<tf.Tensor2D>([words, mean], 1);
+      const layers = this.climb(0, bottom, state, chance);
+      const { hidden } = layers.at(-1)!;
+      const input = layers.length === 1 ? bottom : layers.at(-2)!.hidden;
+      const recurrent = { input, before: state.layers.at(-1)!, now: layers.at(-1)! };
+      const seen = this.see(hidden, state, memory, chance, recurrent);
+      return { ...seen, state: withAttention(layers, seen.state), hidden };
+    }
+    const input = tf.concat<tf.Tensor2D>([words, mean, state.layers.at(-1)!.hidden], 1);
+    const first = recurrentStep(this.layers[0]!, input, state.layers[0]!);
+    const recurrent = { input, before: state.layers[0]!, now: first };
+    const seen = this.see(first.hidden, state, memory, chance, recurrent);
+    const others = this.climb(1, tf.concat([seen.context, first.hidden], 1), state, chance);
+    return { ...seen, state: withAttention([first, ...others], seen.state), hidden: others.at(-1)!.hidden };
+  }
+
+  /** Looks at the picture, and gates what was seen. */
+  private see(
+    query: tf.Tensor2D,
+    { attention }: AttentionLSTMState,
+    memory: AttentionLSTMMemory,
+    { choose, time = 0 }: Chance,
+    recurrent?: { input: tf.Tensor2D; before: RecurrentState; now: RecurrentState },
+  ) {
+    const { params } = this;
+    const seen = this.attention.attend(params.attention, query, memory, {
+      grid: this.config.grid ?? [1, memory.features.shape[1]],
+      ...(attention && { state: attention }),
+      ...(recurrent && {
+        recurrent: {
+          input: recurrent.input,
+          before: recurrent.before.hidden,
+          cell: recurrent.now.cell ?? recurrent.now.hidden,
+        },
+      }),
+      ...(choose && { choice: { random: choose, step: time } }),
+    });
+    if (!params.contextGate) return seen;
+    return { ...seen, context: tf.mul<tf.Tensor2D>(tf.sigmoid(linear(params.contextGate, query)), seen.context) };
+  }
+
+  /** Layers from `from` on, each reading the one below. */
+  private climb(from: number, input: tf.Tensor2D, state: AttentionLSTMState, { drop }: Chance): RecurrentState[] {
+    const next: RecurrentState[] = [];
+    for (let layer = from; layer < this.layers.length; layer++) {
+      const read = layer === from ? input : dropout(next.at(-1)!.hidden, drop, `layer${layer}`);
+      next.push(recurrentStep(this.layers[layer]!, read, state.layers[layer]!));
     }
     return next;
   }
 
-  private readOut(words: tf.Tensor2D | undefined, hidden: tf.Tensor2D, context: tf.Tensor2D | undefined): tf.Tensor2D {
-    return linear(this.params.output, this.lastHidden(words, hidden, context));
+  private get readsContext(): boolean {
+    return this.params.deepOutput !== undefined || this.params.attentional !== undefined;
   }
 
   /** What the output layer reads. */
   private lastHidden(words: tf.Tensor2D | undefined, hidden: tf.Tensor2D, context: tf.Tensor2D | undefined) {
-    const { deepOutput } = this.params;
+    const { deepOutput, attentional } = this.params;
+    if (attentional) return tf.tanh<tf.Tensor2D>(linear(attentional, tf.concat([context!, hidden], 1)));
     if (!deepOutput) return hidden;
     const spoken = tf.add(linear(deepOutput.hidden, hidden), tf.matMul(context!, deepOutput.context));
     return tf.tanh<tf.Tensor2D>(tf.add(words!, spoken));
   }
 }
+
+const withAttention = (layers: RecurrentState[], attention: Tree): AttentionLSTMState =>
+  attention === undefined ? { layers } : { layers, attention };
 
 /** How many steps of each caption are needed for the places that are wanted. */
 function wantedLengths(wanted: Int32Array | undefined, rows: number, time: number): Int32Array {
@@ -307,13 +366,4 @@ function pickRows(values: Float32Array, indices: Int32Array, size: number): tf.T
   const picked = new Float32Array(indices.length * size);
   for (const [i, row] of indices.entries()) picked.set(values.subarray(row * size, (row + 1) * size), i * size);
   return tf.tensor2d(picked, [indices.length, size]);
-}
-
-/** Row r of [images, size] becomes rows r * times ... r * times + times - 1. */
-function repeatRows(state: AttentionLSTMState, times: number): AttentionLSTMState {
-  if (times === 1) return state;
-  return mapTree(state, (tensor) => {
-    const [images, size] = tensor.shape as [number, number];
-    return tf.reshape(tf.tile(tf.expandDims(tensor, 1), [1, times, 1]), [images * times, size]);
-  });
 }

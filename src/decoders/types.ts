@@ -33,6 +33,8 @@ export interface Decoder<State extends Tree, Memory extends Tree> {
 export type TeacherForced = {
   readonly logits: tf.Tensor2D;
   weights?: tf.Tensor3D;
+  /** Where attention draws positions: 1 at each that was drawn, [rows, time, positions]. */
+  chosen?: tf.Tensor3D;
   /**
    * Where the last layer is a linear one, what it reads [wanted, hiddenSize] and the layer. `logits` are then computed
    * when they are asked for, and a loss can do without having all of them at once.

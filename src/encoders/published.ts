@@ -20,7 +20,7 @@ export type PublishedOptions = Partial<ConvNetworkOptions> & {
 };
 
 /** An encoder that also gives the features of all stages, and their average. */
-export type PublishedNetwork = Encoder & Pick<ConvNetwork, 'stages' | 'pooled' | 'stateDict'>;
+export type PublishedNetwork = Encoder & Pick<ConvNetwork, 'architecture' | 'stages' | 'pooled' | 'stateDict'>;
 
 /**
  * A convolutional network by its published name, such as `resnet50`, with weights in the names of torchvision, timm,

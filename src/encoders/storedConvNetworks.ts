@@ -6,33 +6,18 @@ import { inceptionV3 } from './inceptionV3';
 import { mobile } from './mobile';
 import { MOBILE_NAMES } from './mobilePlan';
 import { resNet } from './resnet';
+import { pair, storedPreprocessing } from './storedPreprocessing';
 import type { Encoder } from './types';
 import { VGG_NAMES, vgg } from './vgg';
 
-const pair = v.tuple([whole, whole]);
-const perChannel = v.union([v.number(), v.tuple([v.number(), v.number(), v.number()])]);
 const optional = v.exactOptional;
-
-const preprocessing = v.object({
-  size: pair,
-  resize: v.union([
-    v.picklist(['squash', 'none']),
-    v.object({ height: whole, width: whole }),
-    v.object({ shortestEdge: whole }),
-  ]),
-  crop: optional(v.picklist(['floor', 'round'])),
-  filter: v.picklist(['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos']),
-  alpha: optional(v.picklist(['white', 'drop'])),
-  mean: perChannel,
-  scale: perChannel,
-});
 
 const common = {
   imageSize: pair,
   batchNorm: optional(v.picklist(['frozen', 'trained'])),
   stage: optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
   pooledGrid: optional(pair),
-  preprocessing: optional(preprocessing),
+  preprocessing: optional(storedPreprocessing),
 };
 
 /** The configurations of convolutional networks as our own checkpoints hold them. */

@@ -6,7 +6,9 @@ import {
   captionBatches,
   captionerParameters,
   captionMemory,
+  encodeImages,
 } from '../captioner';
+import { type CaptionPart, type StreamOptions, streamWords } from '../captioner/stream';
 import { expectDropout } from '../core/dropout';
 import { DataError, UsageError } from '../core/errors';
 import { leaves, type Tree } from '../core/tree';
@@ -20,6 +22,7 @@ import { type SaveStateDictOptions, saveStateDict } from '../io/saveStateDict';
 import type { Store } from '../io/types';
 import { searchFromGenerationConfig } from './generationConfig';
 import type { PrefixDecoder } from './prefixDecoder';
+import { writeFilesBeside } from './pretrainedFiles';
 
 /** A whole model that captions: VisionEncoderDecoder, BLIP, GIT, BLIP-2. */
 export interface CaptioningModel {
@@ -93,6 +96,30 @@ export class PretrainedCaptioner implements Captioner {
     });
   }
 
+  /** The caption of a picture word by word, by `greedy()` unless told otherwise, after the prompt if there is one; see `streamCaption`. */
+  stream(
+    image: Image,
+    options: StreamOptions & { prompt?: string } = {},
+  ): AsyncGenerator<CaptionPart, Caption, undefined> {
+    const { prompt, ...others } = options;
+    const begun = prompt === undefined ? [] : this.tokenizer.encode(prompt);
+    const { tokenizer, encoder } = this;
+    const spoken: Tokenizer = {
+      ...idsOf(tokenizer),
+      ...wordsOf(tokenizer),
+      decode: (tokens) => tokenizer.decode([...begun, ...tokens]),
+    };
+    return streamWords({ tokenizer: spoken, encoder }, others, async (asked) => {
+      const features = await encodeImages(encoder, [image]);
+      try {
+        const [caption] = await this.captionFeatures(features, { ...asked, ...(prompt !== undefined && { prompt }) });
+        return caption!;
+      } finally {
+        features.dispose();
+      }
+    });
+  }
+
   /** Captions features [images, positions, featureSize], which stay the caller's. */
   async captionFeatures(features: tf.Tensor3D, options: PretrainedCaptionOptions = {}): Promise<Caption[]> {
     const { prompt, ...asked } = options;
@@ -134,9 +161,7 @@ export class PretrainedCaptioner implements Captioner {
         'Adapters are no part of the published format. Fold them into the weights first: lora.merge().',
       );
     await saveStateDict(store, this.model.stateDict(), { ...options, dispose: true });
-    const { dtype } = options;
-    for (const [name, bytes] of this.parts.files)
-      await store.write(name, dtype && name === 'config.json' ? withDtype(bytes, dtype) : bytes);
+    await writeFilesBeside(store, this.parts.files, options.dtype);
   }
 
   dispose(): void {
@@ -175,24 +200,22 @@ export function withIds(
     throw new DataError(
       `${where} names ${endId.length} tokens that end a caption (eos_token_id), but one is supported.`,
     );
+  const ids = idsOf(tokenizer);
   return {
-    vocabSize: tokenizer.vocabSize,
-    unknownId: tokenizer.unknownId,
-    startId: startId ?? tokenizer.startId,
-    endId: endId[0] ?? tokenizer.endId,
-    padId: padId ?? tokenizer.padId,
-    encode: (caption) => tokenizer.encode(caption),
-    words: (tokens) => tokenizer.words(tokens),
-    decode: (tokens) => tokenizer.decode(tokens),
+    ...ids,
+    startId: startId ?? ids.startId,
+    endId: endId[0] ?? ids.endId,
+    padId: padId ?? ids.padId,
+    ...wordsOf(tokenizer),
   };
 }
 
-/** Changed as text: Python tells 1.0 from 1, and JavaScript would write the one as the other. */
-function withDtype(config: Uint8Array, dtype: string): Uint8Array {
-  const text = new TextDecoder().decode(config);
-  const entry = /"(torch_)?dtype":\s*"[a-z0-9]+"/g;
-  const changed = entry.test(text)
-    ? text.replaceAll(entry, (_, old = '') => `"${old}dtype": "${dtype}"`)
-    : text.replace('{', `{\n  "dtype": "${dtype}",`);
-  return new TextEncoder().encode(changed);
-}
+const idsOf = ({ vocabSize, padId, startId, endId, unknownId }: Tokenizer) => ({
+  ...{ vocabSize, padId, startId, endId, unknownId },
+});
+
+const wordsOf = (tokenizer: Tokenizer) => ({
+  encode: (caption: string) => tokenizer.encode(caption),
+  words: (tokens: readonly number[]) => tokenizer.words(tokens),
+  decode: (tokens: readonly number[]) => tokenizer.decode(tokens),
+});

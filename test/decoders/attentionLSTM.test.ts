@@ -99,9 +99,9 @@ describe.each(goldenFolders('attention_lstm').map((folder) => new GoldenCase(fol
     const decoder = decoderOf(golden);
     tf.tidy(() => {
       const features = golden.tensor('in.features') as tf.Tensor3D;
-      const [state] = decoder.initialState(decoder.remember(features));
+      const [state] = decoder.initialState(decoder.remember(features)).layers;
       close(state!.hidden, 'out.h0');
-      close(state!.cell, 'out.c0');
+      close(state!.cell!, 'out.c0');
       const { logits, weights, masked, wanted, ce, ds, loss, rows, time } = forward(golden, decoder, features);
       const full = tf.scatterND(tf.tensor2d(wanted, [wanted.length, 1], 'int32'), logits, [
         rows * time,

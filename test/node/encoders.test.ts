@@ -177,3 +177,24 @@ describe('what cannot be loaded', () => {
     await refused(loadEncoder(folder), DataError, /config\.json in .* is not JSON/);
   });
 });
+
+const web = join(data, 'weights/mobilenet_v1_0.75_224_tfjs');
+
+test.skipIf(!existsSync(web))('MobileNetV1 of the web calls a parrot a macaw', { timeout: 60_000 }, async () => {
+  await selectBackend({ prefer: 'wasm', threads: 1 });
+  await expectNoLeak(async () => {
+    const parrot = await readImage(join(data, 'weights/tflite/parrot.jpg'));
+    const { labels } = JSON.parse(await readFile(join(web, 'metadata.json'), 'utf8')) as { labels: string[] };
+    const whole = await loadEncoder('tfjs-model', { weights: web });
+    const classes = await encodeImages(whole, [parrot]);
+    const best = tf.tidy(() => tf.argMax(tf.reshape(classes, [-1])).dataSync()[0]!);
+    expect(labels[best]).toMatch(/macaw/);
+    const encoder = await loadEncoder('tfjs-model', { weights: web, layer: 'conv_pw_13_relu' });
+    expect([encoder.grid, encoder.featureSize]).toEqual([[7, 7], 768]);
+    classes.dispose();
+    whole.dispose();
+    encoder.dispose();
+  });
+});
+
+if (!existsSync(web)) console.warn(`Skipped: a TensorFlow.js model of the web as an encoder (${web} is not there).`);
