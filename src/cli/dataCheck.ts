@@ -1,85 +1,106 @@
-import { Command, InvalidArgumentError } from 'commander';
-import { DataError } from '../core/errors';
-import { ahead } from '../data/streams';
-import type { CaptionData, Dataset, Problem, Split } from '../data/types';
+import { Command } from 'commander';
+import { DataError, UsageError } from '../core/errors';
+import { type CleaningReport, cleanCaptions } from '../data/cleaning';
+import { findLeaks } from '../data/leaks';
+import { normaliseCaption } from '../data/normalise';
+import type { CaptionData, Dataset, Split } from '../data/types';
 import { WordTokenizer } from '../data/wordTokenizer';
 import { loadCaptionData } from '../node/captionData';
+import { checkPictures, type PictureFinding } from '../node/pictureChecks';
+import { downloadCommand } from './dataDownload';
+import { type DataOptions, loadOptions, rulesFor, withDataOptions } from './dataOptions';
+import { type DataReport, describeReport, type SplitSummary, splitNames } from './dataReport';
+import { Progress } from './progress';
+import { wholeFrom } from './shared';
 
-const splitNames: readonly Split[] = ['train', 'dev', 'test'];
-
-type SplitSummary = {
-  pictures: number;
-  captions: number;
-  captionsPerPicture: { least: number; mean: number; most: number };
-};
-
-/** What `data check --json` prints. */
-export type DataReport = {
-  layout: string;
-  splitSource: CaptionData['splitSource'];
-  splits: Record<Split, SplitSummary>;
-  /** `size` includes the special tokens; `known` is the share of the training captions' words that it holds. */
-  vocabulary: { minCount: number; size: number; known: number };
-  /** How many pictures were decoded; absent where that was not asked for. */
-  picturesDecoded?: number;
-  problems: readonly Problem[];
-};
-
-/** `data check`: what a folder of caption data holds, and every row and picture in it that cannot be used. */
+/** `data`: what a folder of caption data holds, and how to get its pictures. */
 export function dataCommand(): Command {
-  const data = new Command('data').description('look at caption data');
-  data
-    .command('check')
-    .description('say what was recognised in a folder, its counts, and every row that cannot be used, by name')
-    .requiredOption('--data-path <folder>', 'folder with captions and pictures')
-    .option('--min-count <number>', 'count the vocabulary with words that occur this often', wholeNumber, 5)
-    .option('--seed <number>', 'seed of the splits where the folder has no split files', wholeNumber, 0)
-    .option('--pictures', 'decode every picture too')
+  return new Command('data')
+    .description('look at caption data, download its pictures')
+    .addCommand(checkCommand())
+    .addCommand(downloadCommand());
+}
+
+type CheckOptions = DataOptions & {
+  dataPath: string;
+  minCount: number;
+  seed: number;
+  pictures?: true;
+  captions?: true;
+  language?: string[];
+  leaks?: true;
+  json?: true;
+};
+
+/** `data check`: what was recognised, counts, and every row and picture that cannot be used. */
+function checkCommand(): Command {
+  return withDataOptions(
+    new Command('check')
+      .description('say what was recognised in a folder, its counts, and every row that cannot be used, by name')
+      .requiredOption('--data-path <folder>', 'folder with captions and pictures'),
+  )
+    .option('--min-count <number>', 'count the vocabulary with words that occur this often', wholeFrom(0), 5)
+    .option('--seed <number>', 'seed of the splits where they are drawn', wholeFrom(0), 0)
+    .option('--pictures', 'open every picture: unreadable, tiny, narrow, misnamed or doubled ones')
+    .option('--captions', 'say which captions cleaning would leave out, and why; nothing is changed')
+    .option('--language <codes...>', 'with --captions: languages that may stay, such as en')
+    .option('--leaks', 'open every picture and say which are in two splits')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
       `
 Examples:
   $ tfjs-captioning data check --data-path flickr8k
-  $ tfjs-captioning data check --data-path flickr8k --pictures --json > report.json`,
+  $ tfjs-captioning data check --data-path flickr8k --pictures --captions --leaks --json > report.json`,
     )
-    .action(async ({ dataPath, minCount, seed, pictures, json }: CheckOptions) => {
-      const report = await checkData(dataPath, { minCount, seed, pictures: pictures === true });
-      process.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : describe(report));
+    .action(async (options: CheckOptions) => {
+      const report = await checkData(options);
+      process.stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : describeReport(report));
     });
-  return data;
 }
 
-type CheckOptions = { dataPath: string; minCount: number; seed: number; pictures?: true; json?: true };
-
-async function checkData(
-  path: string,
-  { minCount, seed, pictures }: { minCount: number; seed: number; pictures: boolean },
-): Promise<DataReport> {
-  const data = await loadCaptionData(path, { seed });
-  const [train, dev, test] = await Promise.all(splitNames.map((split) => summarise(data[split])));
-  const undecoded = pictures ? await decodeAll(data) : [];
+async function checkData(options: CheckOptions): Promise<DataReport> {
+  const { dataPath, minCount, seed } = options;
+  if (options.language && !options.captions)
+    throw new UsageError('--language says which captions --captions would leave. Give --captions too.');
+  const data = await loadCaptionData(dataPath, { seed, ...loadOptions(options) });
+  const splits = await bySplit((split) => summarise(data[split]));
+  const pictures = options.pictures ? await checkAllPictures(data) : undefined;
+  const unreadable = pictures?.filter(({ kind }) => kind === 'unreadable') ?? [];
+  const cleaning = options.captions ? await checkCaptions(data, options.language) : undefined;
+  const leaks = options.leaks ? await checkLeaks(data) : undefined;
   return {
     layout: data.layout,
     splitSource: data.splitSource,
-    splits: { train: train!, dev: dev!, test: test! },
+    found: data.found,
+    splits,
     vocabulary: await countVocabulary(data.train, minCount),
-    ...(pictures && { picturesDecoded: data.train.size + data.dev.size + data.test.size }),
-    problems: [...data.problems, ...undecoded],
+    ...(pictures && {
+      picturesDecoded: data.train.size + data.dev.size + data.test.size,
+      pictures: pictures.filter(({ kind }) => kind !== 'unreadable'),
+    }),
+    ...(cleaning && { cleaning }),
+    ...(leaks && { leaks }),
+    problems: [...data.problems, ...unreadable.map(({ id, why }) => ({ where: id, problem: why }))],
   };
 }
 
+async function bySplit<T>(of: (split: Split) => Promise<T>): Promise<Record<Split, T>> {
+  return { train: await of('train'), dev: await of('dev'), test: await of('test') };
+}
+
 async function summarise(dataset: Dataset): Promise<SplitSummary> {
-  let captions = 0;
+  let [captions, words] = [0, 0];
   let [least, most] = [Infinity, 0];
   for await (const example of dataset) {
     captions += example.captions.length;
+    for (const caption of example.captions) words += normaliseCaption(caption).split(' ').filter(Boolean).length;
     least = Math.min(least, example.captions.length);
     most = Math.max(most, example.captions.length);
   }
   const pictures = dataset.size;
   const captionsPerPicture = pictures === 0 ? { least: 0, mean: 0, most } : { least, mean: captions / pictures, most };
-  return { pictures, captions, captionsPerPicture };
+  return { pictures, captions, words, captionsPerPicture };
 }
 
 async function countVocabulary(train: Dataset, minCount: number): Promise<DataReport['vocabulary']> {
@@ -97,74 +118,34 @@ async function countVocabulary(train: Dataset, minCount: number): Promise<DataRe
       words++;
       if (id !== tokenizer.unknownId) known++;
     }
-  return { minCount, size: tokenizer.vocabSize, known: known / words };
+  return { minCount, size: tokenizer.vocabSize, known: words === 0 ? 0 : known / words };
 }
 
-async function decodeAll(data: CaptionData): Promise<Problem[]> {
-  const problems: Problem[] = [];
-  const total = data.train.size + data.dev.size + data.test.size;
-  let done = 0;
-  for (const split of splitNames) {
-    const decoded = ahead(data[split], 8, async ({ id, image }) => {
-      try {
-        await image();
-        return undefined;
-      } catch (error) {
-        return { where: id, problem: (error as Error).message };
-      }
-    });
-    for await (const problem of decoded) {
-      if (problem) problems.push(problem);
-      done++;
-      if (process.stderr.isTTY ? done % 20 === 0 || done === total : done % 1000 === 0)
-        process.stderr.write(`decoded ${done} of ${total} pictures${process.stderr.isTTY ? '\r' : '\n'}`);
-    }
-  }
-  if (process.stderr.isTTY) process.stderr.write('\n');
-  return problems;
+async function checkAllPictures(data: CaptionData): Promise<PictureFinding[]> {
+  const progress = new Progress();
+  const findings: PictureFinding[] = [];
+  for (const split of splitNames)
+    findings.push(
+      ...(await checkPictures(data[split], {
+        onProgress: (done, total) => progress.show(`opened ${done} of ${total} pictures of ${split}`),
+      })),
+    );
+  progress.end();
+  return findings;
 }
 
-function describe(report: DataReport): string {
-  const { layout, splitSource, splits, vocabulary, picturesDecoded, problems } = report;
-  const perPicture = ({ least, mean, most }: SplitSummary['captionsPerPicture']) =>
-    least === most ? `${least}` : `${least} to ${most}, mean ${mean.toFixed(2)}`;
-  const rows = [
-    ['split', 'pictures', 'captions', 'captions per picture'],
-    ...splitNames.map((split) => {
-      const { pictures, captions, captionsPerPicture } = splits[split];
-      return [split, `${pictures}`, `${captions}`, perPicture(captionsPerPicture)];
-    }),
-  ];
-  const known = (100 * vocabulary.known).toFixed(1);
-  return [
-    `Recognised ${layout}; ${splitSource === 'files' ? 'splits from its split files' : 'no split files, split by seed'}.`,
-    '',
-    ...table(rows),
-    '',
-    vocabulary.size === 0
-      ? `Vocabulary: no word occurs ${vocabulary.minCount} times in train.`
-      : `Vocabulary: ${vocabulary.size} entries (words that occur ${vocabulary.minCount} times or more in train, ` +
-        `${known} % of its words, and the special ones).`,
-    ...(picturesDecoded === undefined ? [] : [`Decoded ${picturesDecoded} pictures.`]),
-    problems.length === 0 ? 'No problems.' : `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}:`,
-    ...table(problems.map(({ where, problem }) => [`  ${where}`, problem])),
-    '',
-  ].join('\n');
+/** Each split by itself: what is on many pictures of one may be on few of another. */
+async function checkCaptions(
+  data: CaptionData,
+  languages: string[] | undefined,
+): Promise<Record<Split, CleaningReport>> {
+  return bySplit(async (split) => (await cleanCaptions(data[split], await rulesFor(data, languages))).report);
 }
 
-/** Lines with the columns aligned. */
-function table(rows: readonly string[][]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map((row) =>
-    row
-      .map((cell, column) => cell.padEnd(widths[column]!))
-      .join('  ')
-      .trimEnd(),
-  );
-}
-
-function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 0) return value;
-  throw new InvalidArgumentError('It should be a whole number.');
+async function checkLeaks({ train, dev, test }: CaptionData): Promise<DataReport['leaks']> {
+  const progress = new Progress();
+  const onProgress = (done: number, total: number) => progress.show(`compared ${done} of ${total} pictures`);
+  const { leaks } = await findLeaks({ train, dev, test }, { onProgress });
+  progress.end();
+  return leaks;
 }

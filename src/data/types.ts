@@ -26,6 +26,8 @@ export type Example = {
   captions: string[];
   split: Split;
   metadata?: Record<string, unknown>;
+  /** How the picture was changed: the `flipped` one is always the same, a `random` one never comes again. Absent where it was not. */
+  view?: 'flipped' | 'random';
 };
 
 /** The examples of one split, to be walked any number of times; pictures are read only when asked for. */
@@ -51,6 +53,8 @@ export type CaptionData = {
   test: Dataset;
   /** Whether the splits are those of the folder's split files or were drawn by seed. */
   splitSource: 'files' | 'seed';
+  /** Captions that the files hold and pictures that they name, before any was left out. */
+  found: { captions: number; pictures: number };
   /** What was left out, row by row. */
   problems: readonly Problem[];
 };

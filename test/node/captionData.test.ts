@@ -169,10 +169,13 @@ test.skipIf(!existsSync(shared))(
     const data = await loadCaptionData(shared);
     expect([data.layout, data.train.size, data.dev.size]).toEqual(['flickr8k', 6000, 1000]);
     const missing = data.problems
-      .filter(({ problem }) => problem === 'has captions but no picture')
+      .filter(({ problem }) => problem.startsWith('has captions but no picture'))
       .map(({ where }) => where);
     expect(missing).toContain('2258277193_586949ec62.jpg');
     expect(missing).toContain('2258277193_586949ec62.jpg.1');
     expect(missing.length + data.test.size).toBe(1002);
+    expect(data.found.captions).toBe(40_460);
+    const inNoSplit = data.problems.filter(({ problem }) => problem.endsWith('and is in no split'));
+    expect(inNoSplit.map(({ where }) => where)).toEqual(['2258277193_586949ec62.jpg.1', '2258277193_586949ec62.jpg']);
   },
 );

@@ -1,0 +1,148 @@
+import { UsageError } from '../core/errors';
+import { NameTable } from './nameTable';
+import { HASH_WORDS, hashDistance, perceptualHash } from './perceptualHash';
+import { toPixels } from './pixels';
+import { ahead } from './streams';
+import type { Dataset, Problem } from './types';
+
+/** A picture that is in two parts which must not share any. */
+export type Leak = {
+  first: { part: string; id: string };
+  second: { part: string; id: string };
+  /** `id`: they are called the same; `picture`: they look the same, `distance` bits of 128 apart. */
+  kind: 'id' | 'picture';
+  distance?: number;
+};
+
+export type LeakOptions = {
+  /** What is the same picture if it is the same; by default the id without folder and extension, in any case. */
+  keyOf?: (id: string) => string;
+  /**
+   * Bits of 128 in which two pictures that look the same may differ, up to 15; `false` opens no picture. By default 6: on Flickr8k
+   * 99 % of pictures are within 6 after they were made a third smaller and saved as JPEG of quality 50, and none of another picture
+   * came nearer than 25.
+   */
+  distance?: number | false;
+  onProgress?: (done: number, total: number) => void;
+  signal?: AbortSignal;
+};
+
+/**
+ * Pictures that are in more than one part, such as the splits of a data set, or a data set to be trained on and one to be evaluated
+ * on: by their ids and, opening all of them, by how they look. Holds the ids and 16 bytes per picture.
+ *
+ * Pictures without structure, such as plain ones, look the same and are not compared.
+ */
+export async function findLeaks(
+  parts: Readonly<Record<string, Dataset>>,
+  { keyOf = bareName, distance = 6, onProgress, signal }: LeakOptions = {},
+): Promise<{ leaks: Leak[]; problems: Problem[] }> {
+  if (distance !== false && !(Number.isInteger(distance) && distance >= 0 && distance < BANDS))
+    throw new UsageError(`distance is ${distance} but should be a whole number from 0 to ${BANDS - 1}, or false.`);
+  const names = Object.keys(parts);
+  const leaks: Leak[] = [];
+  const problems: Problem[] = [];
+  const keys = names.map(() => new NameTable());
+  for (const [p, name] of names.entries())
+    for (const [index, id] of parts[name]!.ids.entries()) {
+      const key = keyOf(id);
+      for (let other = 0; other < p; other++) {
+        const found = keys[other]!.indexOf(key);
+        if (found === undefined) continue;
+        const otherName = names[other]!;
+        leaks.push({
+          first: { part: otherName, id: idOfKey(parts[otherName]!, key, keyOf) },
+          second: { part: name, id },
+          kind: 'id',
+        });
+      }
+      keys[p]!.add(key);
+      if (index % 10_000 === 0) signal?.throwIfAborted();
+    }
+  if (distance === false) return { leaks, problems };
+
+  const total = names.reduce((sum, name) => sum + parts[name]!.size, 0);
+  const hashes = new Uint32Array(total * HASH_WORDS);
+  const starts: number[] = [];
+  let done = 0;
+  for (const name of names) {
+    starts.push(done);
+    const hashed = ahead(parts[name]!, 8, async ({ id, image }) => {
+      try {
+        return perceptualHash(await toPixels(await image()));
+      } catch (error) {
+        problems.push({ where: id, problem: (error as Error).message });
+        return undefined;
+      }
+    });
+    for await (const hash of hashed) {
+      signal?.throwIfAborted();
+      if (hash) hashes.set(hash, done * HASH_WORDS);
+      done++;
+      onProgress?.(done, total);
+    }
+  }
+  const partOf = (place: number) => names[starts.findLastIndex((start) => start <= place)]!;
+  const named = (place: number) => {
+    const part = partOf(place);
+    return { part, id: parts[part]!.ids[place - starts[names.indexOf(part)]!]! };
+  };
+  for (const { a, b, distance: apart } of alike(hashes, distance, (a, b) => partOf(a) !== partOf(b)))
+    leaks.push({ first: named(a), second: named(b), kind: 'picture', distance: apart });
+  return { leaks, problems };
+}
+
+/** Two hashes that differ in fewer bits than there are bands agree in one of them. */
+const BANDS = 16;
+
+/**
+ * Pairs of hashes that are no further apart than `distance`, found without comparing all of them.
+ *
+ * @param hashes - four words each
+ * @param counts - whether a pair is looked for
+ */
+export function alike(
+  hashes: Uint32Array,
+  distance: number,
+  counts: (a: number, b: number) => boolean,
+): { a: number; b: number; distance: number }[] {
+  const size = hashes.length / HASH_WORDS;
+  const at = (place: number) => hashes.subarray(place * HASH_WORDS, (place + 1) * HASH_WORDS);
+  const structured = Uint32Array.from({ length: size }, (_, place) => place).filter((place) => {
+    const apart = hashDistance(at(place), [0, 0, 0, 0]);
+    return apart > distance + 4 && apart < 128 - distance - 4;
+  });
+  const band = (place: number, number: number) =>
+    (hashes[place * HASH_WORDS + (number >> 2)]! >>> ((number & 3) * 8)) & 255;
+  const pairs = new Map<string, { a: number; b: number; distance: number }>();
+  // Eight bands of 16 bits agree for fewer pairs by chance than 16 of 8, and serve up to 7 bits.
+  const wide = distance < BANDS / 2;
+  for (let number = 0; number < BANDS; number += wide ? 2 : 1) {
+    const keyOf = (place: number) => (wide ? band(place, number) * 256 + band(place, number + 1) : band(place, number));
+    const order = structured.slice().sort((a, b) => keyOf(a) - keyOf(b) || a - b);
+    for (let start = 0; start < order.length; ) {
+      let end = start + 1;
+      while (end < order.length && keyOf(order[end]!) === keyOf(order[start]!)) end++;
+      for (let i = start; i < end; i++)
+        for (let j = i + 1; j < end; j++) {
+          const [a, b] = [order[i]!, order[j]!];
+          if (!counts(a, b)) continue;
+          const apart = hashDistance(at(a), at(b));
+          if (apart <= distance) pairs.set(`${a} ${b}`, { a, b, distance: apart });
+        }
+      start = end;
+    }
+  }
+  return [...pairs.values()].sort((x, y) => x.a - y.a || x.b - y.b);
+}
+
+function bareName(id: string): string {
+  return id
+    .slice(id.lastIndexOf('/') + 1)
+    .replace(/\.[a-z]{3,4}$/i, '')
+    .toLowerCase();
+}
+
+function idOfKey({ ids }: Dataset, key: string, keyOf: (id: string) => string): string {
+  return ids.find((id) => keyOf(id) === key)!;
+}
