@@ -7,6 +7,7 @@ export default defineConfig({
     node: 'src/node.ts',
     metrics: 'src/metrics/index.ts',
     meteorThread: 'src/metrics/meteor/meteorThread.ts',
+    augmentThread: 'src/node/augmentThread.ts',
     cli: 'src/cli/index.ts',
   },
   format: ['esm'],

@@ -2,7 +2,7 @@ import { Tokenizer as TokenizerEngine } from '@huggingface/tokenizers';
 import { DataError, expectWhole, UsageError } from '../core/errors';
 import type { Files } from './files';
 import type { Tokenizer } from './tokenizer';
-import { readTokenizerFiles, type TokenizerFiles, type TokenizerJSON } from './tokenizerFiles';
+import { readTokenizerFiles, type TokenizerConfig, type TokenizerFiles, type TokenizerJSON } from './tokenizerFiles';
 import { tokenizerJSONOf } from './tokenizerJSON';
 
 export type EncodeOptions = {
@@ -60,6 +60,7 @@ export class PretrainedTokenizer implements Tokenizer {
   /** Most tokens that the model reads; Infinity where the files do not say. */
   readonly maxLength: number;
   private readonly engine: TokenizerEngine;
+  private readonly json: TokenizerJSON;
   private readonly specialIds: ReadonlySet<number>;
   private readonly prepare: (text: string) => string;
   private readonly endOfWord: string | undefined;
@@ -68,11 +69,8 @@ export class PretrainedTokenizer implements Tokenizer {
   constructor(private readonly files: TokenizerFiles) {
     const { config, where } = files;
     const named = specialTokens(files);
-    const json = withAddedTokens(
-      files.tokenizer ?? tokenizerJSONOf(files, (role) => named[role as Role]),
-      files,
-      named,
-    );
+    this.json = withAddedTokens(files.tokenizer ?? tokenizerJSONOf(files, (role) => named[role as Role]), files, named);
+    const { json } = this;
     try {
       this.engine = new TokenizerEngine(json, config);
     } catch (cause) {
@@ -104,6 +102,11 @@ export class PretrainedTokenizer implements Tokenizer {
    */
   static async load(files: Files): Promise<PretrainedTokenizer> {
     return new PretrainedTokenizer(await readTokenizerFiles(files));
+  }
+
+  /** The files that `load` reads, by name. */
+  toJSON(): { 'tokenizer.json': TokenizerJSON; 'tokenizer_config.json': TokenizerConfig } {
+    return { 'tokenizer.json': this.json, 'tokenizer_config.json': this.files.config };
   }
 
   encode(caption: string): number[] {

@@ -268,7 +268,7 @@ type TypedArrayType<T> = {
 };
 
 /** A view where the bytes are aligned, else a copy; every machine that runs JavaScript engines of today is little-endian. */
-function typed<T>(type: TypedArrayType<T>, data: Uint8Array): T {
+export function typed<T>(type: TypedArrayType<T>, data: Uint8Array): T {
   const aligned = data.byteOffset % type.BYTES_PER_ELEMENT === 0 ? data : data.slice();
   return new type(aligned.buffer, aligned.byteOffset, aligned.byteLength / type.BYTES_PER_ELEMENT);
 }

@@ -22,15 +22,19 @@ const example = (id: string, picture: number): Example => ({
 });
 const examples = ['a', 'b', 'c'].map((id, i) => example(id, i));
 
-/** A cache in memory, with the features by key in sight. */
-function memoryCache(): FeatureCache & { kept: Map<string, Uint16Array> } {
-  const kept = new Map<string, Uint16Array>();
+/** A cache in memory that rounds to float16, with the features by key in sight. */
+function memoryCache(): FeatureCache & { kept: Map<string, Float32Array> } {
+  const kept = new Map<string, Float32Array>();
   return {
     kept,
-    get: async (key) => kept.get(key),
-    put: async (key, features) => {
-      kept.set(key, features);
-    },
+    of: async ({ fingerprint }) => ({
+      get: async (picture) => kept.get(`${fingerprint}-${picture}`),
+      put: async (picture, features) => {
+        const rounded = float16ToFloat32(float32ToFloat16(features));
+        kept.set(`${fingerprint}-${picture}`, rounded);
+        return rounded;
+      },
+    }),
   };
 }
 
@@ -106,6 +110,43 @@ test('pictures are not even opened once their key is known', async () => {
   encoder.dispose();
 });
 
+test('the flipped view has a key of its own; a random view is encoded every time and not kept', async () => {
+  const encoder = counting(encoderOf());
+  const cache = memoryCache();
+  const read = featureReader(encoder, cache);
+  const viewed = (view: 'flipped' | 'random', picture: number): Example => ({ ...example('a', picture), view });
+  const all = [example('a', 0), viewed('flipped', 1), viewed('random', 2)];
+  const exact = await encodeImages(encoder, [0, 1, 2].map(tinyPicture));
+  encoder.seen = 0;
+  for (const seen of [3, 4]) {
+    const features = await read(all);
+    expectClose(features, exact, 1e-3);
+    features.dispose();
+    expect(encoder.seen).toBe(seen);
+    expect(cache.kept.size).toBe(2);
+  }
+  exact.dispose();
+  encoder.dispose();
+});
+
+test('positions before those of the grid are kept too', async () => {
+  const encoder = encoderOf();
+  const withToken: Encoder = Object.assign(Object.create(encoder), {
+    leading: 1,
+    encode: (pixels: tf.Tensor4D) => {
+      const seen = encoder.encode(pixels);
+      return tf.concat([tf.mean(seen, 1, true), seen], 1);
+    },
+  });
+  const read = featureReader(withToken, memoryCache());
+  for (let time = 0; time < 2; time++) {
+    const features = await read(examples);
+    expect(features.shape).toEqual([3, 5, 5]);
+    features.dispose();
+  }
+  encoder.dispose();
+});
+
 describe('a key', () => {
   async function keyOf(encoder: Encoder, picture: Example): Promise<string> {
     const cache = memoryCache();
@@ -156,10 +197,12 @@ test('an encoder or a cache that fails leaves nothing behind', () =>
     await expect(featureReader(broken)(examples)).rejects.toThrow('no features');
     await expect(featureReader(broken, memoryCache())(examples)).rejects.toThrow('no features');
     const full: FeatureCache = {
-      get: async () => undefined,
-      put: async () => {
-        throw new Error('the disk is full');
-      },
+      of: async () => ({
+        get: async () => undefined,
+        put: async () => {
+          throw new Error('the disk is full');
+        },
+      }),
     };
     await expect(featureReader(encoder, full)(examples)).rejects.toThrow('the disk is full');
     encoder.dispose();
