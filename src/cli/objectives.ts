@@ -7,13 +7,18 @@ import { directory } from '../node/directory';
 import { distillation } from '../training/distillation';
 import type { FeatureCache } from '../training/features';
 import type { Objective } from '../training/objective';
+import type { ObjectiveWeights } from '../training/objectives/multiTask';
+import { parseObjectives } from '../training/objectives/parseObjectives';
 import { parseReward, rewardFrequencies, rewardOf } from '../training/rewards';
 import { selfCritical } from '../training/selfCritical';
 
 /** Options of `train` that say what is learned. */
 export type ObjectiveOptions = {
-  /** `caption`, or `scst:` and a reward. */
+  /** `caption`, `scst:` and a reward, or a sum such as `caption+mlm:0.5+itm`. */
   objective: string;
+  /** Of the words, to be guessed. */
+  maskShare: number;
+  negatives?: 'random' | 'hard';
   baseline: 'others' | 'greedy' | 'beam';
   sampleTemperature: number;
   /** Folders of captioners. */
@@ -24,14 +29,29 @@ export type ObjectiveOptions = {
 
 /** The reward of a self-critical objective. */
 export function rewardIn({ objective }: { objective: string }): string | undefined {
-  if (objective === 'caption') return undefined;
-  if (!objective.startsWith('scst:'))
-    throw new UsageError(
-      `--objective is ${objective} but should be caption, or scst: and a reward, such as scst:cider or scst:cider+0.5*bleu.`,
-    );
+  if (!objective.startsWith('scst:')) {
+    weightsIn(objective);
+    return undefined;
+  }
   const reward = objective.slice('scst:'.length);
   parseReward(reward);
   return reward;
+}
+
+/** The weights of an objective that is no self-critical one. */
+export function weightsIn(objective: string): ObjectiveWeights {
+  try {
+    return parseObjectives(objective);
+  } catch (error) {
+    throw new UsageError(
+      `--objective is ${objective} but should be caption, or scst: and a reward, such as scst:cider or scst:cider+0.5*bleu, or a sum. ${(error as Error).message}`,
+    );
+  }
+}
+
+export function negatives(text: string): 'random' | 'hard' {
+  if (text === 'random' || text === 'hard') return text;
+  throw new UsageError(`--negatives is ${text} but should be random or hard.`);
 }
 
 export function baseline(text: string): ObjectiveOptions['baseline'] {

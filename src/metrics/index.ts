@@ -1,5 +1,7 @@
 export { type BleuName, type BleuScores, type BleuStatistics, bleu, bleuScores, bleuStatistics } from './bleu';
 export type { CaptionSetMetric } from './captionSets';
+export { type ChairMetric, type ChairScores, type ChairSegment, chair, type PictureTruth } from './chair/chair';
+export { COCO_CATEGORIES, type Mention, mentionedObjects } from './chair/objects';
 export { type CiderName, type CiderOptions, type CiderSegment, cider } from './cider';
 export {
   CLIP_SCORE_PREFIX,

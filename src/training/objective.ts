@@ -1,6 +1,8 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { Captioner } from '../captioner';
+import type { Dropout } from '../core/dropout';
 import type { Random } from '../core/random';
+import type { Tree } from '../core/tree';
 import type { Example } from '../data/types';
 import type { TeacherForced } from '../decoders/types';
 import type { CaptionBatch } from './captionBatch';
@@ -20,12 +22,30 @@ export type LessonInput = {
   signal: AbortSignal | undefined;
 };
 
-/** Captions to read word by word in one pass, and the loss of that pass. */
+/** What a training step sees of a batch, on the tape. */
+export type Seen = {
+  /** [images, positions, featureSize]; with gradients while the encoder is trained */
+  features: tf.Tensor3D;
+  /** What the decoder remembers of them. */
+  memory: Tree;
+  drop: Dropout;
+};
+
+/** A term of the loss, whose value is told among the figures where it has a name. */
+export type Term = { name?: string; loss: tf.Scalar; weight: number };
+
+/** Captions to read word by word in one pass, and the loss of that pass; other things to learn in the same step. */
 export type Lesson = {
   /** The captions of one picture stand together. */
   captions: CaptionBatch;
-  /** @param targets - the words that `captions` wants, [wanted] of int32 */
-  loss(pass: TeacherForced, targets: tf.Tensor1D): tf.Scalar;
+  /**
+   * Without it captions are not said at all.
+   *
+   * @param targets - the words that `captions` wants, [wanted] of int32
+   */
+  loss?(pass: TeacherForced, targets: tf.Tensor1D): tf.Scalar;
+  /** What is learned beside the words of captions. */
+  beside?(seen: Seen): Term[];
   /** What to tell of this batch, such as the mean reward. */
   figures?: Readonly<Record<string, number>>;
   dispose?(): void;
@@ -41,5 +61,7 @@ export type Objective = {
    * length, scheduled sampling. The doubly stochastic term is left out unless it is asked for.
    */
   readonly ownCaptions: boolean;
+  /** What is trained beside the captioner, such as the head of a task; it stays whose it was. */
+  readonly params?: Tree;
   lesson(given: LessonInput): Promise<Lesson>;
 };

@@ -1,42 +1,27 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { drawShapes } from '../../examples/drawn-shapes/drawShapes';
 import { AttentionLSTMCaptioner } from '../../src/attentionLSTMCaptioner';
 import { Random } from '../../src/core/random';
 import { WordTokenizer } from '../../src/data/wordTokenizer';
 import { ConvEncoder } from '../../src/encoders/convEncoder';
 import { directory } from '../../src/node/directory';
+import { linesOf, type ProgramResult, startProgram } from './program';
 
-const main = join(import.meta.dirname, '../../src/cli/index.ts');
+vi.setConfig({ testTimeout: 240_000 }); // programs of their own, each of which takes some seconds of a processor
+
 let folder: string;
 const at = (...path: string[]) => join(folder, ...path);
 
 /** The command on 24 drawings. */
-async function train(model: string, ...more: string[]): Promise<{ status: number | null; out: string; err: string }> {
+function train(model: string, ...more: string[]): Promise<ProgramResult> {
   const batches = ['--batch-size', '8', '--seed', '3', '--captions-per-image', '2'];
   const args = ['train', '--data-path', at('shapes'), '--model-path', at(model), ...batches, '--json', ...more];
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
-    env: { ...process.env, TFJS_CAPTIONING_BACKEND: 'cpu', XDG_CACHE_HOME: at('cache') },
-  });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    err += chunk;
-  });
-  return new Promise((resolve) => child.on('close', (status) => resolve({ status, out, err })));
+  return startProgram(args, at('cache')).done;
 }
-
-const lines = (out: string) =>
-  out
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'tfjs-captioning-'));
@@ -60,11 +45,11 @@ describe.concurrent('train --objective', () => {
     const first = await train('rewarded', ...reward, '--epochs', '1', '--validate-every', '2', '--max-length', '7');
     expect(first.err).toMatch(/epoch 1, step 2, reward \d.*CIDEr/);
     expect(first.status).toBe(0);
-    expect(lines(first.out).map(({ epoch, step }) => [epoch, step])).toEqual([
+    expect(linesOf(first.out).map(({ epoch, step }) => [epoch, step])).toEqual([
       [1, 2],
       [1, 3],
     ]);
-    for (const line of lines(first.out)) expect(line.reward).toBeGreaterThanOrEqual(0);
+    for (const line of linesOf(first.out)) expect(line.reward).toBeGreaterThanOrEqual(0);
     const config = JSON.parse(await readFile(at('rewarded', 'config.json'), 'utf8'));
     expect(config.generation).toEqual({ beamSize: 3, lengthPenalty: 0.9, maxLength: 7 });
     expect(config.decoder.hiddenSize).toBe(8);
@@ -75,7 +60,7 @@ describe.concurrent('train --objective', () => {
     const other = await train('rewarded', '--resume', '--objective', 'scst:cider', '--epochs', '2');
     expect(other.err).toMatch(/was started with objective scst:cider\+0\.5\*bleu, not scst:cider/);
     const rest = await train('rewarded', '--resume', '--epochs', '2', '--max-length', '7');
-    expect(lines(rest.out).map(({ epoch, step, learningRate }) => [epoch, step, learningRate <= 5e-5])).toEqual([
+    expect(linesOf(rest.out).map(({ epoch, step, learningRate }) => [epoch, step, learningRate <= 5e-5])).toEqual([
       [2, 6, true],
     ]);
   });
@@ -88,8 +73,8 @@ describe.concurrent('train --objective', () => {
     );
     expect(err).toMatch(/the captioner is in /);
     expect(status).toBe(0);
-    expect(lines(out)).toHaveLength(2);
-    expect(lines(out)[0]).not.toHaveProperty('reward');
+    expect(linesOf(out)).toHaveLength(2);
+    expect(linesOf(out)[0]).not.toHaveProperty('reward');
   });
 
   test.each([

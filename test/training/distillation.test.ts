@@ -61,7 +61,7 @@ test.each([
     tf.tidy(() => {
       const pass = passOf(student, features);
       const targets = ints(captions.targets);
-      const found = lesson.loss(pass, targets);
+      const found = lesson.loss!(pass, targets);
       const soft = tf.mean(
         tf.stack(teachers.map((each, i) => tf.softmax(tf.div(passOf(each, others[i]!).logits, temperature)))),
         0,

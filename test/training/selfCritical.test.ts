@@ -125,7 +125,7 @@ describe('the policy gradient', () => {
           captioner.decoder.remember(features),
           { wanted: tf.tensor1d(wanted, 'int32') },
         );
-        return lesson.loss(pass, tf.tensor1d(targets, 'int32'));
+        return lesson.loss!(pass, tf.tensor1d(targets, 'int32'));
       }, parameters);
       for (const [name, gradient] of expected.grads) expectClose(found.grads.get(name)!, gradient, 2e-5, 1e-3);
       const size = (name: string) => tf.tidy(() => tf.max(tf.abs(expected.grads.get(name)!)).arraySync() as number);

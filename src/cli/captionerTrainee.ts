@@ -1,0 +1,168 @@
+import { AttentionLSTMCaptioner } from '../attentionLSTMCaptioner';
+import { UsageError } from '../core/errors';
+import { parametersOf } from '../core/parameters';
+import { parseTransforms } from '../data/augment/named';
+import { trainBPE } from '../data/bpe';
+import type { CaptionData } from '../data/types';
+import { WordTokenizer } from '../data/wordTokenizer';
+import { beam } from '../decoders/search/beam';
+import type { Encoder } from '../encoders/types';
+import type { Store } from '../io/types';
+import { loadCaptioner } from '../loadCaptioner';
+import { LSTMCaptioner } from '../lstmCaptioner';
+import { TASK_NAMES, TaskHeads } from '../models/taskHeads';
+import { augmentThreads } from '../node/augmentThreads';
+import { directory } from '../node/directory';
+import { loadEncoder } from '../node/encoders';
+import { captionLoss } from '../training/captionLoss';
+import { evaluate } from '../training/evaluate';
+import type { FeatureCache } from '../training/features';
+import { multiTask } from '../training/objectives/multiTask';
+import { risingShare } from '../training/scheduledSampling';
+import { type TrainOptions, train } from '../training/train';
+import { TransformerCaptioner } from '../transformerCaptioner';
+import { captionerCard } from './modelCard';
+import { loadTeachers, objectiveOf, rewardIn, weightsIn } from './objectives';
+import { shippedModel } from './shared';
+import type { Trainee } from './trainee';
+import type { TrainCommandOptions } from './trainOptions';
+
+/** Training pictures whose loss is compared with that of the development split. */
+const LOOKED_AT = 200;
+
+type OwnCaptioner = AttentionLSTMCaptioner | TransformerCaptioner;
+
+/** A captioner in training: new, or one that was trained before. */
+export async function captionerTrainee(
+  options: TrainCommandOptions,
+  data: CaptionData,
+  store: Store,
+  features: FeatureCache,
+): Promise<Trainee> {
+  const owned: { dispose(): void }[] = [];
+  const own = <T extends { dispose(): void }>(made: T): T => {
+    owned.push(made);
+    return made;
+  };
+  const { beamSize, lengthPenalty, maxLength, precision } = options;
+  const captioner = options.from
+    ? own(await loadAs(options))
+    : own(await createCaptioner(options, own(await startEncoder(options)), data));
+  const augmentation = options.augment ? augmentThreads(parseTransforms(options.augment)) : undefined;
+  if (augmentation) own({ dispose: () => void augmentation.close() });
+  const teachers = (await loadTeachers(options.teachers ?? [])).map(own);
+  const heads = await headsOf(options, captioner);
+  if (heads) own(heads);
+  const caption = await objectiveOf(options, data.train, teachers, features);
+  const objective = heads
+    ? multiTask({
+        weights: weightsIn(options.objective),
+        heads,
+        maskShare: options.maskShare,
+        ...(caption && { caption }),
+        ...(options.negatives && { negatives: options.negatives }),
+      })
+    : caption;
+  return {
+    what: 'captioner',
+    shown: ['BLEU-4', 'CIDEr'],
+    rewarded: rewardIn(options) !== undefined,
+    parameters: () => new Map([...captioner.parameters(), ...parametersOf(objective?.params, 'objective')]),
+    train: (loop) =>
+      train(captioner, data.train, {
+        ...loop,
+        ...trainOptionsOf(options),
+        features,
+        ...(augmentation && { augment: augmentation }),
+        ...(objective && { objective }),
+      }),
+    async validate({ features, progress, signal }) {
+      if (data.dev.size === 0) return undefined;
+      const { corpus } = await evaluate(captioner, data.dev, {
+        search: beam({ beamSize, lengthPenalty }),
+        maxLength,
+        metrics: ['bleu', 'rougeL', 'cider'],
+        ...(features && { features }),
+        signal,
+        onProgress: (done, total) => progress.show(`validating: ${done} of ${total} pictures`),
+      });
+      const looking = { signal, ...(features && { features }) };
+      const losses = {
+        'training loss': await captionLoss(captioner, data.train, { ...looking, pictures: LOOKED_AT }),
+        'development loss': await captionLoss(captioner, data.dev, looking),
+      };
+      return { scores: corpus, score: corpus.CIDEr!, losses };
+    },
+    async save(record) {
+      const pictures = { layout: data.layout, trainPictures: data.train.size, devPictures: data.dev.size };
+      const card = captionerCard(captioner, { ...record, ...pictures, beamSize, lengthPenalty });
+      await captioner.save(store, { dtype: precision, card, generation: { beamSize, lengthPenalty, maxLength } });
+      await heads?.save(store);
+    },
+    dispose() {
+      for (const made of owned.reverse()) made.dispose();
+    },
+  };
+}
+
+async function loadAs({ from, model }: TrainCommandOptions): Promise<OwnCaptioner> {
+  const captioner = await loadCaptioner(directory(from!));
+  const found = captioner instanceof TransformerCaptioner ? 'transformer' : 'attention-lstm';
+  if (found === model && !(captioner instanceof LSTMCaptioner)) return captioner as OwnCaptioner;
+  captioner.dispose();
+  throw new UsageError(
+    captioner instanceof LSTMCaptioner
+      ? `${from} holds a captioner without attention, which this command does not train.`
+      : `${from} holds a captioner of the kind ${found}: give --model ${found}.`,
+  );
+}
+
+/** The encoder of a new model. */
+export function startEncoder({ encoder, encoderWeights }: TrainCommandOptions): Promise<Encoder> {
+  return loadEncoder(encoder ?? shippedModel(), encoderWeights ? { weights: encoderWeights } : {});
+}
+
+async function createCaptioner(
+  options: TrainCommandOptions,
+  encoder: Encoder,
+  data: CaptionData,
+): Promise<OwnCaptioner> {
+  const captions = data.train.captions();
+  const tokenizer = options.bpe
+    ? await trainBPE(captions, { vocabSize: options.bpe })
+    : await WordTokenizer.fromCaptions(captions, { minCount: options.minCount });
+  const { hiddenSize, layers: numLayers, dropout, seed } = options;
+  const generation = {
+    beamSize: options.beamSize,
+    lengthPenalty: options.lengthPenalty,
+    maxLength: options.maxLength,
+  };
+  const common = { encoder, tokenizer, hiddenSize, numLayers, dropout, generation, seed };
+  if (options.model === 'transformer') return TransformerCaptioner.create({ ...common, numHeads: options.heads });
+  const { embeddingSize, attentionSize, deepOutput } = options;
+  return AttentionLSTMCaptioner.create({ ...common, embeddingSize, attentionSize, deepOutput });
+}
+
+/** Heads for what is learned beside captions: those that lie with the captioner which is trained further, or new ones. */
+async function headsOf(options: TrainCommandOptions, captioner: OwnCaptioner): Promise<TaskHeads | undefined> {
+  const weights = rewardIn(options) === undefined ? weightsIn(options.objective) : {};
+  const tasks = TASK_NAMES.filter((name) => weights[name] !== undefined);
+  if (tasks.length === 0) return undefined;
+  const before = options.from && directory(options.from);
+  if (before && (await before.size('heads.json')) !== undefined) {
+    const heads = await TaskHeads.load(before, captioner);
+    if (tasks.every((task) => heads.config.tasks.includes(task))) return heads;
+    heads.dispose();
+  }
+  return TaskHeads.create(captioner, { tasks, projectionSize: options.projectionSize, seed: options.seed });
+}
+
+/** Options of `train` that are about captions. */
+function trainOptionsOf(options: TrainCommandOptions): TrainOptions {
+  const { captionsPerImage, labelSmoothing, doublyStochastic, scheduledSampling, mixup, wordDropout } = options;
+  return {
+    ...{ captionsPerImage, labelSmoothing, doublyStochastic, wordDropout },
+    ...(mixup !== undefined && { mixup }),
+    ...(scheduledSampling > 0 && { scheduledSampling: risingShare(scheduledSampling) }),
+  };
+}
