@@ -1,29 +1,34 @@
 import { Command, Option } from 'commander';
-import { AttentionLSTMCaptioner } from '../attentionLSTMCaptioner';
 import { DataError } from '../core/errors';
 import type { Split } from '../data/types';
+import { loadCaptioner } from '../loadCaptioner';
 import { loadCaptionData } from '../node/captionData';
 import { directory } from '../node/directory';
 import { evaluate } from '../training/evaluate';
+import { type DataOptions, downloadsOption, layoutOption, loadOptions, splitSharesOption } from './dataOptions';
 import { Progress } from './progress';
 import { addSearchOptions, type SearchOptions, searchOf } from './searchOptions';
 import { abortOnInterrupt, expectFolderOf, shippedModel, startBackend, wholeFrom, writeOutput } from './shared';
 
-type EvaluateOptions = SearchOptions & {
-  modelPath?: string;
-  dataPath: string;
-  split: Split;
-  maxLength?: number;
-  batchSize: number;
-  output?: string;
-  details?: true;
-  json?: true;
-};
+type EvaluateOptions = SearchOptions &
+  DataOptions & {
+    modelPath?: string;
+    dataPath: string;
+    split: Split;
+    maxLength?: number;
+    batchSize: number;
+    output?: string;
+    details?: true;
+    json?: true;
+  };
 
 export function evaluateCommand(): Command {
   const command = new Command('evaluate')
     .description('caption every picture of a split and score the captions')
     .requiredOption('--data-path <folder>', 'folder with captions and pictures (see data check)')
+    .addOption(layoutOption())
+    .addOption(splitSharesOption())
+    .addOption(downloadsOption())
     .option('--model-path <folder>', 'a captioner (default: the one that comes with the package)')
     .addOption(new Option('--split <name>', 'which pictures').choices(['train', 'dev', 'test']).default('test'))
     .option('--max-length <number>', 'tokens per caption at most (default: as the captioner was tuned)', wholeFrom(1));
@@ -46,13 +51,13 @@ async function runEvaluate(options: EvaluateOptions): Promise<void> {
   const { split, maxLength, batchSize, output, details, json } = options;
   searchOf(options); // refuses what does not go together before anything is loaded
   if (output !== undefined) expectFolderOf(output);
-  const data = await loadCaptionData(options.dataPath);
+  const data = await loadCaptionData(options.dataPath, loadOptions(options));
   if (data[split].size === 0)
     throw new DataError(
       `The ${split} split of ${options.dataPath} has no picture. ${data.problems.length} rows were left out; \`tfjs-captioning data check\` names them.`,
     );
   await startBackend();
-  const captioner = await AttentionLSTMCaptioner.load(directory(options.modelPath ?? shippedModel()));
+  const captioner = await loadCaptioner(directory(options.modelPath ?? shippedModel()));
   const search = searchOf(options, captioner);
   const { signal } = abortOnInterrupt('Stopping.');
   const progress = new Progress();

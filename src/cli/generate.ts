@@ -1,15 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { Command } from 'commander';
-import { AttentionLSTMCaptioner } from '../attentionLSTMCaptioner';
 import type { Caption } from '../captioner';
 import { DataError, UsageError } from '../core/errors';
-import type { PixelImage } from '../data/types';
+import { loadCaptioner } from '../loadCaptioner';
 import { attentionPicture } from '../node/attentionPicture';
 import { directory } from '../node/directory';
-import { readImage } from '../node/image';
 import { listPictures } from './pictures';
 import { Progress } from './progress';
+import { readOrExplain } from './readPictures';
 import { addSearchOptions, type SearchOptions, searchOf } from './searchOptions';
 import { abortOnInterrupt, shippedModel, startBackend, wholeFrom, writeOutput } from './shared';
 
@@ -57,7 +56,7 @@ async function runGenerate(options: GenerateOptions): Promise<void> {
   searchOf(options); // refuses what does not go together before anything is loaded
   if (attention) await mkdir(dirname(attention), { recursive: true });
   await startBackend();
-  const captioner = await AttentionLSTMCaptioner.load(directory(options.modelPath ?? shippedModel()));
+  const captioner = await loadCaptioner(directory(options.modelPath ?? shippedModel()));
   const search = searchOf(options, captioner);
   const { signal } = abortOnInterrupt('Stopping.');
   const progress = new Progress();
@@ -107,16 +106,6 @@ async function runGenerate(options: GenerateOptions): Promise<void> {
   }
   if (failed > 0)
     throw new DataError(`${failed} of ${paths.length} pictures could not be captioned; they are named above.`);
-}
-
-type Read = { path: string } & ({ picture: PixelImage } | { error: string });
-
-async function readOrExplain(path: string): Promise<Read> {
-  try {
-    return { path, picture: await readImage(path) };
-  } catch (error) {
-    return { path, error: (error as Error).message };
-  }
 }
 
 function describe(path: string, { text, logProbs }: Caption, named: boolean): string {

@@ -2,12 +2,18 @@
 import { Command, CommanderError } from 'commander';
 import { UsageError } from '../core/errors';
 import { VERSION } from '../version';
+import { indexCommand } from './buildIndex';
 import { dataCommand } from './dataCheck';
 import { evaluateCommand } from './evaluate';
+import { featuresCommand } from './features';
 import { generateCommand } from './generate';
+import { previewCommand } from './preview';
+import { reportCommand } from './report';
 import { scoreCommand } from './score';
+import { searchCommand } from './search';
 import { Interrupted } from './shared';
 import { trainCommand } from './train';
+import { vocabularyCommand } from './vocabulary';
 
 /** Words of an option may be joined by - or _, so that the common spelling `--data_path` works. */
 function joinedByDashes(argument: string): string {
@@ -22,10 +28,14 @@ async function main(): Promise<number> {
     .version(VERSION)
     .option('--trace', 'show the stack trace of an error')
     .addCommand(trainCommand())
+    .addCommand(featuresCommand())
     .addCommand(generateCommand())
     .addCommand(evaluateCommand())
     .addCommand(scoreCommand())
-    .addCommand(dataCommand());
+    .addCommand(indexCommand())
+    .addCommand(searchCommand())
+    .addCommand(dataCommand().addCommand(vocabularyCommand()).addCommand(previewCommand()))
+    .addCommand(reportCommand());
   for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)])
     command.exitOverride().showHelpAfterError('(add --help for the options)');
   const given = process.argv.slice(2).map(joinedByDashes);

@@ -1,0 +1,2 @@
+// What bench/index.bench.ts runs in a browser.
+export { timeIndex } from './indexWork';
