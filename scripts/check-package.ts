@@ -161,6 +161,7 @@ if (installed) {
       await mkdir(folder, { recursive: true });
       const scripts = [
         ...(await scriptsIn('README.md')),
+        ...(await scriptsIn('docs/extending.md')),
         await readFile(join(root, 'examples/minimal-training/train.js'), 'utf8'),
       ];
       for (const [i, script] of scripts.entries()) await writeFile(join(folder, `script${i}.ts`), script);

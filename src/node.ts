@@ -1,6 +1,19 @@
+export type { WikipediaCaption } from './data/layouts/wikipedia';
 export { attentionPicture } from './node/attentionPicture';
-export { type LoadCaptionDataOptions, loadCaptionData } from './node/captionData';
+export { type AugmentThreads, type AugmentThreadsOptions, augmentThreads } from './node/augmentThreads';
+export {
+  type LayoutName,
+  type LoadCaptionDataOptions,
+  loadCaptionData,
+  type StreamCaptionDataOptions,
+  streamCaptionData,
+} from './node/captionData';
 export { directory } from './node/directory';
+export { type Downloaded, type DownloadOptions, downloadPictures, type PictureFormat } from './node/downloadPictures';
 export { type LoadEncoderOptions, loadEncoder } from './node/encoders';
-export { featureCache } from './node/featureCache';
+export { type EventFile, eventFile } from './node/eventFile';
+export { type FeatureFolders, featureCache, featureFolder } from './node/featureCache';
 export { type ReadImageOptions, readImage } from './node/image';
+export { languageDetector } from './node/languageDetector';
+export { checkPictures, type PictureCheckOptions, type PictureFinding } from './node/pictureChecks';
+export { ApproximateIndex, type ApproximateIndexOptions } from './node/retrievalApproximate';

@@ -7,8 +7,9 @@ const root = join(import.meta.dirname, '..');
 const core = ['core', 'version'];
 const model = [...core, 'attention', 'encoders', 'decoders', 'decoders/types', 'decoders/search'];
 const captioner = [...model, 'data', 'io', 'backends'];
-const training = [...captioner, 'captioner', 'attentionLSTMCaptioner', 'transformerCaptioner', 'models', 'metrics'];
-const surface = [...training, 'training'];
+const captioners = ['attentionLSTMCaptioner', 'lstmCaptioner', 'transformerCaptioner'];
+const training = [...captioner, 'captioner', ...captioners, 'models', 'metrics'];
+const surface = [...training, 'training', 'retrieval', 'loadCaptioner'];
 
 /** What the files of each folder, or a file that stands for itself, may import beside their own folder. */
 const mayImport: Record<string, readonly string[]> = {
@@ -25,9 +26,12 @@ const mayImport: Record<string, readonly string[]> = {
   backends: core,
   captioner,
   attentionLSTMCaptioner: [...captioner, 'captioner'],
+  lstmCaptioner: [...captioner, 'captioner'],
   transformerCaptioner: [...captioner, 'captioner'],
+  loadCaptioner: [...captioner, ...captioners],
   models: [...captioner, 'captioner'],
-  training,
+  training: [...training, 'retrieval'],
+  retrieval: [...captioner, 'captioner', 'models'],
   public: surface,
   index: ['public', 'backends', 'io', 'models'],
   indexNode: ['public', 'node/'],
