@@ -8,7 +8,7 @@ import { WordTokenizer } from '../data/wordTokenizer';
 import { beam } from '../decoders/search/beam';
 import type { Encoder } from '../encoders/types';
 import type { Store } from '../io/types';
-import { loadCaptioner } from '../loadCaptioner';
+import { loadCaptioner, type OwnCaptioner } from '../loadCaptioner';
 import { LSTMCaptioner } from '../lstmCaptioner';
 import { TASK_NAMES, TaskHeads } from '../models/taskHeads';
 import { augmentThreads } from '../node/augmentThreads';
@@ -17,6 +17,7 @@ import { loadEncoder } from '../node/encoders';
 import { captionLoss } from '../training/captionLoss';
 import { evaluate } from '../training/evaluate';
 import type { FeatureCache } from '../training/features';
+import { hardAttention } from '../training/hardAttention';
 import { multiTask } from '../training/objectives/multiTask';
 import { risingShare } from '../training/scheduledSampling';
 import { type TrainOptions, train } from '../training/train';
@@ -25,12 +26,10 @@ import { captionerCard } from './modelCard';
 import { loadTeachers, objectiveOf, rewardIn, weightsIn } from './objectives';
 import { shippedModel } from './shared';
 import type { Trainee } from './trainee';
-import type { TrainCommandOptions } from './trainOptions';
+import type { ModelName, TrainCommandOptions } from './trainOptions';
 
 /** Training pictures whose loss is compared with that of the development split. */
 const LOOKED_AT = 200;
-
-type OwnCaptioner = AttentionLSTMCaptioner | TransformerCaptioner;
 
 /** A captioner in training: new, or one that was trained before. */
 export async function captionerTrainee(
@@ -53,7 +52,9 @@ export async function captionerTrainee(
   const teachers = (await loadTeachers(options.teachers ?? [])).map(own);
   const heads = await headsOf(options, captioner);
   if (heads) own(heads);
-  const caption = await objectiveOf(options, data.train, teachers, features);
+  const drawsLooks = captioner instanceof AttentionLSTMCaptioner && captioner.decoder.attention.chooses;
+  const caption =
+    (await objectiveOf(options, data.train, teachers, features)) ?? (drawsLooks ? own(hardAttention()) : undefined);
   const objective = heads
     ? multiTask({
         weights: weightsIn(options.objective),
@@ -107,14 +108,15 @@ export async function captionerTrainee(
 
 async function loadAs({ from, model }: TrainCommandOptions): Promise<OwnCaptioner> {
   const captioner = await loadCaptioner(directory(from!));
-  const found = captioner instanceof TransformerCaptioner ? 'transformer' : 'attention-lstm';
-  if (found === model && !(captioner instanceof LSTMCaptioner)) return captioner as OwnCaptioner;
+  const found = architectureOf(captioner);
+  if (found === model) return captioner;
   captioner.dispose();
-  throw new UsageError(
-    captioner instanceof LSTMCaptioner
-      ? `${from} holds a captioner without attention, which this command does not train.`
-      : `${from} holds a captioner of the kind ${found}: give --model ${found}.`,
-  );
+  throw new UsageError(`${from} holds a captioner of the kind ${found}: give --model ${found}.`);
+}
+
+function architectureOf(captioner: OwnCaptioner): ModelName {
+  if (captioner instanceof TransformerCaptioner) return 'transformer';
+  return captioner instanceof LSTMCaptioner ? 'lstm' : 'attention-lstm';
 }
 
 /** The encoder of a new model. */
@@ -139,8 +141,11 @@ async function createCaptioner(
   };
   const common = { encoder, tokenizer, hiddenSize, numLayers, dropout, generation, seed };
   if (options.model === 'transformer') return TransformerCaptioner.create({ ...common, numHeads: options.heads });
-  const { embeddingSize, attentionSize, deepOutput } = options;
-  return AttentionLSTMCaptioner.create({ ...common, embeddingSize, attentionSize, deepOutput });
+  const { embeddingSize, attentionSize, deepOutput, attention, look, injection, cell, tied } = options;
+  const recurrent = { ...common, embeddingSize, ...(cell && { cell }), ...(tied && { tied }) };
+  if (options.model === 'lstm') return LSTMCaptioner.create({ ...recurrent, ...(injection && { injection }) });
+  const looking = { attentionSize, deepOutput, ...(attention && { attention }), ...(look && { look }) };
+  return AttentionLSTMCaptioner.create({ ...recurrent, ...looking });
 }
 
 /** Heads for what is learned beside captions: those that lie with the captioner which is trained further, or new ones. */

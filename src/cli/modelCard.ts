@@ -1,4 +1,6 @@
 import type { AttentionLSTMCaptioner } from '../attentionLSTMCaptioner';
+import type { OwnCaptioner } from '../loadCaptioner';
+import { LSTMCaptioner } from '../lstmCaptioner';
 import type { DualEncoder } from '../models/dualEncoder';
 import { TransformerCaptioner } from '../transformerCaptioner';
 import { VERSION } from '../version';
@@ -12,14 +14,14 @@ export type TrainingRecord = TraineeRecord & {
 
 /** README.md of a captioner that the command trained. */
 export function captionerCard(
-  captioner: AttentionLSTMCaptioner | TransformerCaptioner,
+  captioner: OwnCaptioner,
   record: TrainingRecord & { beamSize: number; lengthPenalty: number },
 ): string {
   return modelCard(record, {
     title: 'An image captioner',
     scored: `Captions generated with beam ${record.beamSize} and length penalty ${record.lengthPenalty}, scored against all reference captions after PTB tokenization;
 BLEU and ROUGE-L from 0 to 1, CIDEr (CIDEr-D) from 0 to 10.`,
-    model: `${encoderOf(captioner)} ${captioner instanceof TransformerCaptioner ? transformerOf(captioner) : recurrentOf(captioner)}`,
+    model: `${encoderOf(captioner)} ${decoderOf(captioner)}`,
     caution: `It repeats what people wrote about the pictures that it was trained on: their subjects, their guesses about people, their mistakes. It names what it
 has seen often, with confidence, also where it is wrong, and it has no word for what its vocabulary lacks. Nobody should rely on a caption of it
 where a wrong one does harm.`,
@@ -51,9 +53,20 @@ function encoderOf({ encoder }: Pick<DualEncoder, 'encoder'>): string {
   return `Encoder \`${encoder.config.type}\`, a grid of ${encoder.grid.join(' x ')} positions of ${encoder.featureSize} features.`;
 }
 
-function recurrentOf({ decoder: { config } }: AttentionLSTMCaptioner): string {
+function decoderOf(captioner: OwnCaptioner): string {
+  if (captioner instanceof TransformerCaptioner) return transformerOf(captioner);
+  return captioner instanceof LSTMCaptioner ? recurrentOf(captioner) : attendingOf(captioner);
+}
+
+function attendingOf(captioner: AttentionLSTMCaptioner): string {
+  const { config, attention } = captioner.decoder;
   const gate = config.contextGate ? ' with a gate on the context' : '';
-  return `Additive attention of size ${config.attentionSize}${gate}, ${config.numLayers} LSTM layer${plural(config.numLayers)} of ${config.hiddenSize}, word embeddings of ${config.embeddingSize}, a vocabulary of ${config.vocabSize}.`;
+  return `Attention of the kind ${attention.config.type}, size ${config.attentionSize}${gate}, ${recurrentOf(captioner)}`;
+}
+
+function recurrentOf({ decoder: { config } }: AttentionLSTMCaptioner | LSTMCaptioner): string {
+  const cell = (config.cell ?? 'lstm').toUpperCase();
+  return `${config.numLayers} ${cell} layer${plural(config.numLayers)} of ${config.hiddenSize}, word embeddings of ${config.embeddingSize}, a vocabulary of ${config.vocabSize}.`;
 }
 
 function transformerOf({ config }: TransformerCaptioner): string {

@@ -1,7 +1,7 @@
-import { AttentionLSTMCaptioner } from '../attentionLSTMCaptioner';
 import type { Captioner, GenerationDefaults } from '../captioner';
 import { UsageError } from '../core/errors';
 import type { Dataset } from '../data/types';
+import { loadCaptioner, type OwnCaptioner } from '../loadCaptioner';
 import { loadMeteorData } from '../metrics/meteor/data';
 import { directory } from '../node/directory';
 import { distillation } from '../training/distillation';
@@ -59,9 +59,9 @@ export function baseline(text: string): ObjectiveOptions['baseline'] {
   throw new UsageError(`--baseline is ${text} but should be others, greedy or beam.`);
 }
 
-export async function loadTeachers(folders: readonly string[]): Promise<AttentionLSTMCaptioner[]> {
-  const teachers: AttentionLSTMCaptioner[] = [];
-  for (const folder of folders) teachers.push(await AttentionLSTMCaptioner.load(directory(folder)));
+export async function loadTeachers(folders: readonly string[]): Promise<OwnCaptioner[]> {
+  const teachers: OwnCaptioner[] = [];
+  for (const folder of folders) teachers.push(await loadCaptioner(directory(folder)));
   return teachers;
 }
 

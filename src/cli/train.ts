@@ -1,8 +1,12 @@
 import { mkdir } from 'node:fs/promises';
 import { Command, Option } from 'commander';
+import { ATTENTION_NAMES } from '../attention/create';
 import { UsageError } from '../core/errors';
+import { CELLS } from '../core/recurrent';
 import { parseTransforms } from '../data/augment/named';
 import type { CaptionData } from '../data/types';
+import { LOOKS } from '../decoders/attentionLSTMParams';
+import { INJECTIONS } from '../decoders/lstm';
 import type { Store } from '../io/types';
 import { directory } from '../node/directory';
 import { defaultFeatureFolder, featureCache, featureFolder } from '../node/featureCache';
@@ -113,7 +117,7 @@ export function trainCommand(): Command {
     )
     .option('--accumulate <number>', 'batches per step of the optimizer', wholeFrom(1), 1)
     .option('--hidden-size <number>', by('hiddenSize', 'of the layers'), wholeFrom(1))
-    .option('--attention-size <number>', 'of additive attention (default: 256)', wholeFrom(1))
+    .option('--attention-size <number>', 'of the attention (default: 256)', wholeFrom(1))
     .option('--embedding-size <number>', 'of the word embeddings (default: 300)', wholeFrom(1))
     .option('--word-vectors <file>', 'in the format of GloVe, for the words of a dual encoder to begin with')
     .option('--projection-size <number>', by('projectionSize', 'of the space of itc'), wholeFrom(1))
@@ -123,6 +127,22 @@ export function trainCommand(): Command {
       wholeFrom(0),
     )
     .option('--heads <number>', by('heads', 'of transformers'), wholeFrom(1))
+    .addOption(
+      new Option('--attention <name>', 'how the picture is looked at (default: additive)').choices(ATTENTION_NAMES),
+    )
+    .addOption(
+      new Option('--look <when>', 'before the recurrent layers, between two of them (Up-Down) or after them').choices(
+        LOOKS,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--injection <where>',
+        'where the picture enters a captioner without attention (default: init)',
+      ).choices(INJECTIONS),
+    )
+    .addOption(new Option('--cell <name>', 'of the recurrent layers (default: lstm)').choices(CELLS))
+    .option('--tied', 'let the word embeddings be the output layer, too')
     .option('--deep-output', 'let word, state and context predict the next word together')
     .option('--min-count <number>', by('minCount', 'words that occur less often are unknown'), wholeFrom(1))
     .option(
@@ -167,6 +187,8 @@ Examples:
   $ tfjs-captioning train --data-path flickr8k --model-path runs/tuned --epochs 9 --fine-tune-from 4 --precision F16
   $ tfjs-captioning train --data-path flickr8k --model-path runs/rewarded --from runs/tuned --objective scst:cider
   $ tfjs-captioning train --data-path flickr8k --model-path runs/tasks --model transformer --objective caption+mlm:0.5+itm
+  $ tfjs-captioning train --data-path flickr8k --model-path runs/up-down --look between --attention multi-head
+  $ tfjs-captioning train --data-path flickr8k --model-path runs/plain --model lstm --injection pre --cell gru
   $ tfjs-captioning train --data-path flickr8k --model-path runs/finder --model dual-encoder --epochs 12`,
     )
     .action(async (options: GivenOptions, command: Command) => {

@@ -1,8 +1,12 @@
+import type { AttentionName } from '../attention/create';
 import { UsageError } from '../core/errors';
+import type { CellName } from '../core/recurrent';
+import type { Look } from '../decoders/attentionLSTMParams';
+import type { Injection } from '../decoders/lstm';
 import type { CleanOptions, DataOptions } from './dataOptions';
 import { type ObjectiveOptions, rewardIn, weightsIn } from './objectives';
 
-export const MODELS = ['attention-lstm', 'transformer', 'dual-encoder'] as const;
+export const MODELS = ['attention-lstm', 'lstm', 'transformer', 'dual-encoder'] as const;
 export type ModelName = (typeof MODELS)[number];
 
 /** Options that make the model or the run what it is: a resumed training takes them from the one before. */
@@ -24,6 +28,11 @@ export type RunOptions = ObjectiveOptions &
     projectionSize: number;
     layers: number;
     heads: number;
+    attention?: AttentionName;
+    look?: Look;
+    injection?: Injection;
+    cell?: CellName;
+    tied?: boolean;
     deepOutput: boolean;
     dropout: number;
     batchSize: number;
@@ -68,7 +77,7 @@ export type GivenOptions = Partial<RunOptions> &
 export const runOptionNames = [
   'model', 'objective', 'maskShare', 'negatives', 'baseline', 'sampleTemperature', 'from', 'teachers', 'distillationWeight', 'distillationTemperature',
   'scheduledSampling', 'averaging', 'encoder', 'encoderWeights', 'minCount', 'bpe', 'wordVectors', 'embeddingSize', 'hiddenSize', 'attentionSize',
-  'projectionSize', 'layers', 'heads', 'deepOutput', 'dropout', 'batchSize', 'captionsPerImage', 'accumulate', 'learningRate', 'warmup', 'weightDecay',
+  'projectionSize', 'layers', 'heads', 'attention', 'look', 'injection', 'cell', 'tied', 'deepOutput', 'dropout', 'batchSize', 'captionsPerImage', 'accumulate', 'learningRate', 'warmup', 'weightDecay',
   'labelSmoothing', 'augment', 'mixup', 'wordDropout', 'doublyStochastic', 'clipNorm', 'fineTuneFrom', 'encoderLearningRate', 'seed',
   'layout', 'splitShares', 'clean', 'language',
 ] as const satisfies readonly (keyof RunOptions)[]; // biome-ignore format: a table
@@ -96,6 +105,7 @@ const attentionLSTM: Defaults = {
 /** What options are where they are not given. */
 export const modelDefaults: Record<ModelName, Defaults> = {
   'attention-lstm': attentionLSTM,
+  lstm: { ...attentionLSTM, doublyStochastic: 0 },
   transformer: {
     ...attentionLSTM,
     ...{ hiddenSize: 256, layers: 3, dropout: 0.1, learningRate: 5e-4, warmup: 200, doublyStochastic: 0 },
@@ -118,8 +128,14 @@ export const modelDefaults: Record<ModelName, Defaults> = {
 /** Options that only some models have. */
 const belongsTo: Partial<Record<keyof TrainCommandOptions, readonly ModelName[]>> = {
   attentionSize: ['attention-lstm'],
+  attention: ['attention-lstm'],
+  look: ['attention-lstm'],
+  injection: ['lstm'],
+  cell: ['attention-lstm', 'lstm'],
+  tied: ['attention-lstm', 'lstm'],
   deepOutput: ['attention-lstm'],
-  embeddingSize: ['attention-lstm', 'dual-encoder'],
+  doublyStochastic: ['attention-lstm', 'transformer'],
+  embeddingSize: ['attention-lstm', 'lstm', 'dual-encoder'],
   wordVectors: ['dual-encoder'],
   heads: ['transformer', 'dual-encoder'],
   ...Object.fromEntries(
@@ -131,11 +147,10 @@ const belongsTo: Partial<Record<keyof TrainCommandOptions, readonly ModelName[]>
       'mixup',
       'wordDropout',
       'bpe',
-      'doublyStochastic',
       'beamSize',
       'lengthPenalty',
       'maxLength',
-    ].map((name) => [name, ['attention-lstm', 'transformer']]),
+    ].map((name) => [name, ['attention-lstm', 'lstm', 'transformer']]),
   ),
 };
 
@@ -146,6 +161,8 @@ export function withDefaults(options: GivenOptions): TrainCommandOptions {
   const selfCritical = rewardIn(merged) !== undefined;
   return {
     ...merged,
+    // Up-Down has a layer below the attention and one above it.
+    layers: options.layers ?? (options.look === 'between' ? 2 : merged.layers),
     learningRate: options.learningRate ?? (selfCritical ? 5e-5 : merged.learningRate),
     doublyStochastic: options.doublyStochastic ?? (selfCritical ? 0 : merged.doublyStochastic),
   };
@@ -153,8 +170,8 @@ export function withDefaults(options: GivenOptions): TrainCommandOptions {
 
 /** What a model that is given brings along. */
 const broughtAlong = [
-  'encoder', 'encoderWeights', 'minCount', 'bpe', 'wordVectors', 'hiddenSize', 'attentionSize', 'embeddingSize', 'layers', 'heads', 'deepOutput',
-  'dropout',
+  'encoder', 'encoderWeights', 'minCount', 'bpe', 'wordVectors', 'hiddenSize', 'attentionSize', 'embeddingSize', 'layers', 'heads', 'attention', 'look', 'injection',
+  'cell', 'tied', 'deepOutput', 'dropout',
 ] as const; // biome-ignore format: a table
 
 const distillationOnly = ['distillationWeight', 'distillationTemperature'] as const;
@@ -181,7 +198,7 @@ export function expectSensible(options: RunOptions, given: (name: string) => boo
   if (!selfCritical) refuse(selfCriticalOnly, 'belongs to self-critical training: give --objective scst:cider.');
   const weights = selfCritical ? {} : weightsIn(objective);
   const tasks = Object.keys(weights).filter((name) => name !== 'caption');
-  if (model === 'attention-lstm' && tasks.length > 0)
+  if ((model === 'attention-lstm' || model === 'lstm') && tasks.length > 0)
     throw new UsageError(`--objective ${objective} needs a text decoder that can also read: give --model transformer.`);
   if (weights.caption !== undefined && weights.caption !== 1 && tasks.length === 0)
     throw new UsageError(

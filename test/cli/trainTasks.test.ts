@@ -8,6 +8,7 @@ import { AttentionLSTMCaptioner } from '../../src/attentionLSTMCaptioner';
 import { Random } from '../../src/core/random';
 import { WordTokenizer } from '../../src/data/wordTokenizer';
 import { ConvEncoder } from '../../src/encoders/convEncoder';
+import { loadCaptioner } from '../../src/loadCaptioner';
 import { DualEncoder } from '../../src/models/dualEncoder';
 import { TaskHeads } from '../../src/models/taskHeads';
 import { directory } from '../../src/node/directory';
@@ -81,6 +82,20 @@ describe('train', () => {
   });
 
   test.each([
+    ['lstm', ['--model', 'lstm', '--injection', 'pre', '--cell', 'gru', '--tied'], /1 GRU layer of 8/],
+    ['hard', ['--attention', 'hard', '--attention-size', '4'], /kind hard, size 4, 1 LSTM layer/],
+    ['up-down', ['--look', 'between', '--attention', 'scaled-dot', '--attention-size', '4'], /2 LSTM layers of 8/],
+  ])('makes a captioner of other parts: %s', async (name, parts, described) => {
+    const first = await train(name, ...parts, '--hidden-size', '8', '--embedding-size', '8', '--epochs', '1');
+    expect(first.err).toMatch(/the captioner is in/);
+    expect(first.status).toBe(0);
+    expect(await readFile(at(name, 'README.md'), 'utf8')).toMatch(described);
+    (await loadCaptioner(directory(at(name)))).dispose();
+  });
+
+  test.each([
+    ['an injection of a captioner with attention', ['--injection', 'pre'], /--injection belongs to --model lstm/],
+    ['attention of one without', ['--model', 'lstm', '--attention', 'dot'], /--attention belongs to --model/],
     ['a task that is not known', ['--objective', 'caption+vqa'], /'vqa'.*caption, mlm, itm, itc/],
     ['tasks without a transformer', ['--objective', 'caption+mlm'], /give --model transformer/],
     ['another objective of a dual encoder', ['--model', 'dual-encoder', '--objective', 'caption'], /learns itc alone/],
