@@ -1,4 +1,3 @@
-export type { WikipediaCaption } from './data/layouts/wikipedia';
 export { attentionPicture } from './node/attentionPicture';
 export { type AugmentThreads, type AugmentThreadsOptions, augmentThreads } from './node/augmentThreads';
 export {

@@ -126,6 +126,7 @@ export { type CaptionRecord, datasetAt, datasetOf, type SplitShares, splitByPict
 export { type FastText, openFastText, type ReadRange } from './data/fastText';
 export type { Files } from './data/files';
 export { readGloVe, type WordVector } from './data/glove';
+export type { WikipediaCaption } from './data/layouts/wikipedia';
 export { findLeaks, type Leak, type LeakOptions } from './data/leaks';
 export { type MixturePart, mixed } from './data/mixed';
 export { defaultTextOptions, joinWords, normaliseCaption, type TextOptions } from './data/normalise';

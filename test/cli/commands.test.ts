@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,28 +11,12 @@ import { WordTokenizer } from '../../src/data/wordTokenizer';
 import { ConvEncoder } from '../../src/encoders/convEncoder';
 import { readSafetensors } from '../../src/io/safetensors';
 import { directory } from '../../src/node/directory';
+import { startProgram } from './program';
 
-const main = join(import.meta.dirname, '../../src/cli/index.ts');
 let folder: string;
 const at = (...path: string[]) => join(folder, ...path);
 
-type Result = { status: number | null; out: string; err: string };
-
-function start(args: string[]): { child: ChildProcess; done: Promise<Result> } {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
-    env: { ...process.env, TFJS_CAPTIONING_BACKEND: 'cpu', XDG_CACHE_HOME: at('cache') },
-  });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    err += chunk;
-  });
-  const done = new Promise<Result>((resolve) => child.on('close', (status) => resolve({ status, out, err })));
-  return { child, done };
-}
-
+const start = (args: readonly string[]) => startProgram(args, at('cache'));
 const run = (...args: string[]) => start(args).done;
 
 /** A training that takes seconds: 24 drawings, a tiny encoder and decoder. */

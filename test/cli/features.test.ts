@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,23 +10,12 @@ import { Random } from '../../src/core/random';
 import { WordTokenizer } from '../../src/data/wordTokenizer';
 import { ConvEncoder } from '../../src/encoders/convEncoder';
 import { directory } from '../../src/node/directory';
+import { startProgram } from './program';
 
-const main = join(import.meta.dirname, '../../src/cli/index.ts');
 let folder: string;
 const at = (...path: string[]) => join(folder, ...path);
 
-function run(...args: string[]): Promise<{ status: number | null; out: string; err: string }> {
-  const env = { ...process.env, TFJS_CAPTIONING_BACKEND: 'cpu', XDG_CACHE_HOME: at('cache') };
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], { env });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    err += chunk;
-  });
-  return new Promise((resolve) => child.on('close', (status) => resolve({ status, out, err })));
-}
+const run = (...args: string[]) => startProgram(args, at('cache')).done;
 
 /** A captioner that has not been trained, for its encoder. */
 async function saveEncoder(name: string, seed: number): Promise<void> {

@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 
-const main = join(import.meta.dirname, '../../src/cli/index.ts');
+/** Made by test/buildCommand.ts. */
+const main = join(import.meta.dirname, '../../.cache/test/cli.js');
 
 export type ProgramResult = { status: number | null; out: string; err: string };
 
@@ -10,7 +11,7 @@ export function startProgram(
   args: readonly string[],
   cache: string,
 ): { child: ChildProcess; done: Promise<ProgramResult> } {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
+  const child = spawn(process.execPath, [main, ...args], {
     env: { ...process.env, TFJS_CAPTIONING_BACKEND: 'cpu', XDG_CACHE_HOME: cache },
   });
   let [out, err] = ['', ''];

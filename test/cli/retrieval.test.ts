@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { copyFile, cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,33 +12,17 @@ import { DualEncoder } from '../../src/models/dualEncoder';
 import { directory } from '../../src/node/directory';
 import { readImage } from '../../src/node/image';
 import { ImageTextIndex } from '../../src/retrieval/imageTextIndex';
+import { type ProgramResult, startProgram } from './program';
 
 await tf.setBackend('cpu');
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 }); // every test starts programs, some of them several
 
-const main = join(import.meta.dirname, '../../src/cli/index.ts');
 const golden = join(import.meta.dirname, '../goldens/models/blip_itm');
 let folder: string;
-let built: Result;
+let built: ProgramResult;
 const at = (...path: string[]) => join(folder, ...path);
 
-type Result = { status: number | null; out: string; err: string };
-
-function start(args: string[]): { child: ChildProcess; done: Promise<Result> } {
-  const child = spawn(process.execPath, ['--import', 'tsx', main, ...args], {
-    env: { ...process.env, TFJS_CAPTIONING_BACKEND: 'cpu' },
-  });
-  let [out, err] = ['', ''];
-  child.stdout.on('data', (chunk) => {
-    out += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    err += chunk;
-  });
-  const done = new Promise<Result>((resolve) => child.on('close', (status) => resolve({ status, out, err })));
-  return { child, done };
-}
-
+const start = (args: readonly string[]) => startProgram(args, at('cache'));
 const run = (...args: string[]) => start(args).done;
 const index = (output: string, ...more: string[]) =>
   ['index', '--image-path', at('pictures'), '--model-path', at('dual'), '--output', at(output), ...more] as const;

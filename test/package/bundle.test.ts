@@ -36,10 +36,16 @@ test('packages are imported, not copied in', async () => {
   expect([...imported].filter((from) => !from.startsWith('node:')).sort()).toEqual([
     '@huggingface/hub',
     '@huggingface/tokenizers',
+    '@observablehq/plot',
     '@tensorflow/tfjs',
     '@tensorflow/tfjs-backend-wasm',
     'commander',
+    'csv-parse',
+    'eld/small',
     'h5wasm',
+    'hyparquet',
+    'hyparquet-compressors',
+    'linkedom',
     'sharp',
     'valibot',
   ]);
