@@ -223,7 +223,7 @@ export {
   type TfjsTopology,
   tfjsModelEncoder,
 } from './encoders/tfjsModel';
-export type { Encoder, Preprocessing } from './encoders/types';
+export type { DividedEncoder, Encoder, Preprocessing } from './encoders/types';
 export { type VGGConfig, vgg } from './encoders/vgg';
 export { VisionEncoder, type VisionEncoderConfig } from './encoders/visionEncoder';
 export { readVisionConfig } from './encoders/visionTowerConfig';

@@ -109,6 +109,11 @@ export function trainCommand(): Command {
     )
     .option('--encoder-weights <folder>', 'weights of mobilenet-v2')
     .option('--fine-tune-from <epoch>', 'train the encoder too, from this epoch on', wholeFrom(1))
+    .option(
+      '--fine-tune-after-stage <number>',
+      'train only what follows this stage of the encoder, counted from 0; what comes before is computed once',
+      wholeFrom(0),
+    )
     .option('--encoder-learning-rate <number>', 'of the encoder while it is trained', positive, 5e-5)
     .option(
       '--captions-per-image <number>',
@@ -360,7 +365,11 @@ function loopOptionsOf({ epochs, batchSize, accumulate, seed, ...options }: Trai
     schedule: cosine({ warmup: options.warmup }),
     clip: { norm: options.clipNorm },
     ...(options.fineTuneFrom && {
-      fineTune: { fromEpoch: options.fineTuneFrom, learningRate: options.encoderLearningRate },
+      fineTune: {
+        fromEpoch: options.fineTuneFrom,
+        learningRate: options.encoderLearningRate,
+        ...(options.fineTuneAfterStage !== undefined && { afterStage: options.fineTuneAfterStage }),
+      },
     }),
   };
 }

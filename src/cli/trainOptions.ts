@@ -48,6 +48,7 @@ export type RunOptions = ObjectiveOptions &
     doublyStochastic: number;
     clipNorm: number;
     fineTuneFrom?: number;
+    fineTuneAfterStage?: number;
     encoderLearningRate: number;
     seed: number;
   };
@@ -78,7 +79,7 @@ export const runOptionNames = [
   'model', 'objective', 'maskShare', 'negatives', 'baseline', 'sampleTemperature', 'from', 'teachers', 'distillationWeight', 'distillationTemperature',
   'scheduledSampling', 'averaging', 'encoder', 'encoderWeights', 'minCount', 'bpe', 'wordVectors', 'embeddingSize', 'hiddenSize', 'attentionSize',
   'projectionSize', 'layers', 'heads', 'attention', 'look', 'injection', 'cell', 'tied', 'deepOutput', 'dropout', 'batchSize', 'captionsPerImage', 'accumulate', 'learningRate', 'warmup', 'weightDecay',
-  'labelSmoothing', 'augment', 'mixup', 'wordDropout', 'doublyStochastic', 'clipNorm', 'fineTuneFrom', 'encoderLearningRate', 'seed',
+  'labelSmoothing', 'augment', 'mixup', 'wordDropout', 'doublyStochastic', 'clipNorm', 'fineTuneFrom', 'fineTuneAfterStage', 'encoderLearningRate', 'seed',
   'layout', 'splitShares', 'clean', 'language',
 ] as const satisfies readonly (keyof RunOptions)[]; // biome-ignore format: a table
 
@@ -188,7 +189,10 @@ export function expectSensible(options: RunOptions, given: (name: string) => boo
   for (const [name, models] of Object.entries(belongsTo))
     if (!models.includes(model)) refuse([name], `belongs to --model ${models.join(' and ')}, not to ${model}.`);
   if (options.fineTuneFrom === undefined)
-    refuse(['encoderLearningRate'], 'changes nothing while the encoder is frozen: give --fine-tune-from.');
+    refuse(
+      ['encoderLearningRate', 'fineTuneAfterStage'],
+      'changes nothing while the encoder is frozen: give --fine-tune-from.',
+    );
   if (options.bpe !== undefined) refuse(['minCount'], 'belongs to whole words, and --bpe learns pieces of them.');
   if (options.from) refuse(broughtAlong, 'does not go with --from, whose captioner brings its own.');
   if (!options.teachers) refuse(distillationOnly, 'changes nothing without teachers: give --teachers.');

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { UsageError } from '../core/errors';
 import { Random } from '../core/random';
 import {
   createParams,
@@ -13,7 +14,7 @@ import { disposeTree, type Tree } from '../core/tree';
 import { isBatchCount, type Observe, trackWith } from './batchNorm';
 import { expectPixels } from './expectPixels';
 import { adaptiveAverage, globalAverage } from './pooling';
-import type { Encoder, Preprocessing } from './types';
+import type { DividedEncoder, Encoder, Preprocessing } from './types';
 
 /** What all convolutional networks can be told. */
 export type ConvNetworkOptions = {
@@ -37,6 +38,10 @@ export type Architecture<Spec extends SpecTree = SpecTree> = {
   config: ConvNetworkOptions & { readonly type: string };
   /** Parameters of everything up to the stage that is taken. */
   spec: Spec;
+  /** The same network up to an earlier stage, and those of its parameters; absent where it cannot be cut. */
+  upTo?(params: ParamsOf<Spec>, stage: number): { architecture: Architecture<Spec>; params: ParamsOf<Spec> };
+  /** As `stages`, of what follows a stage, from its features [batch, rows, columns, channels]. */
+  following?(params: ParamsOf<Spec>, stage: number, map: tf.Tensor4D): tf.Tensor4D[];
   /** Features after each stage up to the one that is taken, [batch, rows, columns, channels]. */
   stages(params: ParamsOf<Spec>, pixels: tf.Tensor4D, observe: Observe | undefined): tf.Tensor4D[];
   /** Channels after each stage. */
@@ -101,9 +106,35 @@ export class ConvNetwork<Spec extends SpecTree = SpecTree> implements Encoder {
 
   encode(pixels: tf.Tensor4D, options: { training?: boolean } = {}): tf.Tensor3D {
     expectPixels(pixels, this.preprocessing);
+    return this.gridOf(this.stages(pixels, options).at(-1)!);
+  }
+
+  private gridOf(map: tf.Tensor4D): tf.Tensor3D {
     const [rows, columns] = this.grid;
-    const map = adaptiveAverage(this.stages(pixels, options).at(-1)!, this.grid);
-    return tf.reshape(map, [pixels.shape[0], rows * columns, this.featureSize]);
+    return tf.reshape(adaptiveAverage(map, this.grid), [map.shape[0], rows * columns, this.featureSize]);
+  }
+
+  /** @throws UsageError for a network that cannot be cut, or a stage that has none after it */
+  divide(stage: number): DividedEncoder {
+    const { architecture, params, config } = this;
+    const { upTo, following, channels, sides } = architecture;
+    if (!upTo || !following)
+      throw new UsageError(
+        `${config.type} cannot be divided. MobileNet and EfficientNet can, loaded as published ones.`,
+      );
+    const last = config.stage ?? channels.length - 1;
+    if (!(Number.isInteger(stage) && stage >= 0 && stage < last))
+      throw new UsageError(`${config.type} cannot be divided after stage ${stage}: give 0 to ${last - 1}.`);
+    const part = upTo(params as ParamsOf<Spec>, stage);
+    const before = new ConvNetwork(part.architecture, new Random(0), part.params);
+    const [height, width] = config.imageSize.map((side) => sides(side)[stage]!) as [number, number];
+    return {
+      before,
+      after: (features) => {
+        const map = tf.reshape<tf.Rank.R4>(features, [features.shape[0], height, width, before.featureSize]);
+        return this.gridOf(following(params as ParamsOf<Spec>, stage, map).at(-1)!);
+      },
+    };
   }
 
   /** The average over all positions, [batch, featureSize]. */

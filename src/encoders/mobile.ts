@@ -72,6 +72,14 @@ export function mobile(config: MobileConfig): Architecture<ReturnType<typeof mob
     config,
     spec,
     stages: (params, pixels, observe) => mobileStages(params, config, plan, pixels, observe),
+    upTo: ({ stem, stages }, stage) => {
+      const { pooledGrid: _, ...whole } = config;
+      return {
+        architecture: mobile({ ...whole, stage }),
+        params: { stem, stages: stages.slice(0, stage), head: undefined },
+      };
+    },
+    following: (params, stage, map) => stagesAfter(stage, params, config, plan, map, undefined),
     channels: [plan.stem, ...plan.stages.map((blocks) => blocks.at(-1)!.outputs), plan.head],
     sides: (pixels) => {
       let side = pixels;
@@ -93,20 +101,40 @@ function mobileStages(
   pixels: tf.Tensor4D,
   observe: Observe | undefined,
 ): tf.Tensor4D[] {
-  const normalising: Normalising = { epsilon: epsilonOf(config), observe };
-  const padding = (kernel: number) => (config.tensorflow ? 'same' : (kernel - 1) / 2);
-  const act = activationOf(plan.activation);
-  let x = act(convNorm(params.stem, pixels, { stride: 2, padding: padding(3) }, normalising));
-  const outputs = [x];
+  const { padding, normalising } = settingsOf(config, observe);
+  const stem = convNorm(params.stem, pixels, { stride: 2, padding: padding(3) }, normalising);
+  const x = activationOf(plan.activation)(stem);
+  return [x, ...stagesAfter(0, params, config, plan, x, observe)];
+}
+
+/** What follows a stage; stage 0 is the stem. */
+function stagesAfter(
+  first: number,
+  params: MobileParams,
+  config: MobileConfig,
+  plan: MobilePlan,
+  map: tf.Tensor4D,
+  observe: Observe | undefined,
+): tf.Tensor4D[] {
+  const { padding, normalising } = settingsOf(config, observe);
+  const outputs: tf.Tensor4D[] = [];
+  let x = map;
   for (const [stage, blocks] of params.stages.entries()) {
+    if (stage < first) continue;
     for (const [index, block] of blocks.entries()) {
       const of = plan.stages[stage]![index]!;
       x = invertedResidual(block, of, plan.squeeze, padding(of.kernel), x, normalising);
     }
     outputs.push(x);
   }
-  if (params.head) outputs.push(act(convNorm(params.head, x, {}, normalising)));
+  if (params.head) outputs.push(activationOf(plan.activation)(convNorm(params.head, x, {}, normalising)));
   return outputs;
+}
+
+function settingsOf(config: MobileConfig, observe: Observe | undefined) {
+  const padding = (kernel: number) => (config.tensorflow ? ('same' as const) : (kernel - 1) / 2);
+  const normalising: Normalising = { epsilon: epsilonOf(config), observe };
+  return { padding, normalising };
 }
 
 function invertedResidual(

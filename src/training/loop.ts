@@ -23,7 +23,12 @@ export type LoopOptions = {
   /** Batches whose gradients are averaged into one step of the optimizer. */
   accumulate?: number;
   /** Train the encoder too, from this epoch on (epochs count from 1), at its own learning rate. */
-  fineTune?: { fromEpoch: number; learningRate: number };
+  fineTune?: {
+    fromEpoch: number;
+    learningRate: number;
+    /** Train only what follows this stage of the encoder: `features` then keep what comes before, which is computed once. */
+    afterStage?: number;
+  };
   /** Decides the order of the pictures and all else that is random. */
   seed?: number;
   /** Go on from the last snapshot in this store. */

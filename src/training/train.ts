@@ -3,9 +3,11 @@ import { type Captioner, pixelTensor } from '../captioner';
 import { DataError, expectWhole, UsageError } from '../core/errors';
 import { parametersOf } from '../core/parameters';
 import type { Random } from '../core/random';
+import { leaves } from '../core/tree';
 import type { Augmentation } from '../data/augment/types';
 import { normalisePixels } from '../data/pixels';
 import type { Dataset, Example } from '../data/types';
+import type { DividedEncoder, Encoder } from '../encoders/types';
 import { type CaptionBatch, captionBatch } from './captionBatch';
 import { type FeatureCache, type FeatureReader, featureReader, pixelsOf } from './features';
 import { gradients, type Parameters } from './gradients';
@@ -64,27 +66,45 @@ export async function* train(
   const ofObjective = parametersOf(objective?.params, 'objective');
   const decoderOnly: Parameters = new Map([...parametersOf(captioner.decoder.params, 'decoder'), ...ofObjective]);
   const parameters: Parameters = new Map([...parametersOf(captioner.encoder.params, 'encoder'), ...decoderOnly]);
-  const readFeatures = featureReader(captioner.encoder, settings.features);
+  const { fineTune } = loop;
+  const divided = fineTune?.afterStage === undefined ? undefined : divide(captioner.encoder, fineTune.afterStage);
+  const untouched = new Set(divided && leaves(divided.before.params).values());
+  const tuned: Parameters = new Map([...parameters].filter(([, parameter]) => !untouched.has(parameter)));
+  const readBefore = divided && featureReader(divided.before, settings.features);
+  const readFeatures: FeatureReader = readBefore
+    ? async (examples) => {
+        const before = await readBefore(examples);
+        try {
+          return tf.tidy(() => divided.after(before));
+        } finally {
+          before.dispose();
+        }
+      }
+    : featureReader(captioner.encoder, settings.features);
   yield* trainingSteps<Batch>(
     {
       parameters,
       settings: { captionsPerImage, ...settings.changes, ...objective?.settings },
-      read: (examples, place) => readBatch(captioner, examples, place, settings),
+      read: (examples, place) => readBatch(captioner, examples, place, settings, divided === undefined),
       async learn(batch, { index, random }, { parts, stepsDone, totalSteps }) {
-        const features = batch.pixels ? undefined : await featuresOf(batch, readFeatures);
+        const features = batch.tuned ? undefined : await featuresOf(batch, readFeatures);
+        const before = batch.tuned && readBefore ? await readBefore(batch.examples) : undefined;
+        const encode = () => mixedIn(batch, before ? divided!.after(before) : encodePixelsOf(captioner, batch));
         let lesson: Lesson | undefined;
         try {
           const share = settings.scheduledSampling?.(stepsDone, totalSteps);
           const chances = random.fork('objective').fork(index);
-          lesson = await lessonOf(captioner, features, batch, settings, { share, random: chances });
+          lesson = await lessonOf(captioner, features ?? encode, batch, settings, { share, random: chances });
           const drop = {
             rate: objective?.ownCaptions ? 0 : captioner.dropout,
             random: random.fork('dropout').fork(index),
           };
-          const trained = features ? decoderOnly : parameters;
-          return await lossAndGradients(captioner, features, batch, lesson, trained, settings, drop, parts);
+          const trained = features ? decoderOnly : tuned;
+          const see = () => features ?? encode();
+          return await lossAndGradients(captioner, see, lesson, trained, settings, drop, parts);
         } finally {
           features?.dispose();
+          before?.dispose();
           lesson?.dispose?.();
         }
       },
@@ -94,14 +114,29 @@ export async function* train(
   );
 }
 
-/** Examples with their captions and, where the encoder is trained, their pixels. */
-type Batch = { captions: CaptionBatch; examples: Example[]; pixels?: Float32Array; mixture?: Mixture };
+/** Examples with their captions and, where the whole encoder is trained, their pixels. */
+type Batch = {
+  captions: CaptionBatch;
+  examples: Example[];
+  /** Whether the encoder is trained. */
+  tuned: boolean;
+  pixels?: Float32Array;
+  mixture?: Mixture;
+};
+
+function divide(encoder: Encoder, stage: number): DividedEncoder {
+  if (encoder.divide) return encoder.divide(stage);
+  throw new UsageError(
+    `An encoder of type ${encoder.config.type} cannot be divided: leave fineTune.afterStage out, and all of it is trained.`,
+  );
+}
 
 async function readBatch(
   captioner: Captioner,
   given: Example[],
   { index, epoch, tuned, random }: BatchPlace,
   settings: Settings,
+  needsPixels: boolean,
 ): Promise<Batch> {
   const { augment, mixup } = settings;
   const views = random.fork('augment').fork(epoch);
@@ -113,8 +148,8 @@ async function readBatch(
   const laidOut = captionBatch(mixed.flat(), captioner.tokenizer, settings.maxLength);
   const dropping = random.fork('wordDropout').fork(index);
   const captions = dropWords(laidOut, settings.wordDropout, captioner.tokenizer, dropping);
-  const batch = { captions, examples, ...(mixture && { mixture }) };
-  if (!tuned) return batch;
+  const batch = { captions, examples, tuned, ...(mixture && { mixture }) };
+  if (!tuned || !needsPixels) return batch;
   const { encoder } = captioner;
   const pictures = await Promise.all(examples.map((example) => pixelsOf(example, encoder)));
   return { ...batch, pixels: normalisePixels(pictures, encoder.preprocessing) };
@@ -132,10 +167,9 @@ async function featuresOf({ examples, mixture }: Batch, read: FeatureReader): Pr
 }
 
 /** [images, positions, featureSize] through the encoder that is trained, on the tape. */
-function encodeBatch({ encoder }: Captioner, { pixels, mixture }: Batch): tf.Tensor3D {
-  const features = encoder.encode(pixelTensor(encoder, pixels!));
-  return mixture ? mixFeatures(features, mixture) : features;
-}
+const encodePixelsOf = ({ encoder }: Captioner, { pixels }: Batch) => encoder.encode(pixelTensor(encoder, pixels!));
+
+const mixedIn = ({ mixture }: Batch, features: tf.Tensor3D) => (mixture ? mixFeatures(features, mixture) : features);
 
 type Settings = ReturnType<typeof checked>;
 
@@ -190,7 +224,7 @@ function captionsOf(
 /** What a batch teaches; belongs to the caller. */
 async function lessonOf(
   captioner: Captioner,
-  given: tf.Tensor3D | undefined,
+  given: tf.Tensor3D | (() => tf.Tensor3D),
   batch: Batch,
   { objective, scheduledSampling, captionsPerImage, labelSmoothing, signal }: Settings,
   { share, random }: { share: number | undefined; random: Random },
@@ -198,21 +232,21 @@ async function lessonOf(
   const { captions, examples } = batch;
   const plain: Lesson = { captions, loss: (pass, targets) => wordLoss(pass, targets, labelSmoothing) };
   if (!objective && !scheduledSampling) return plain;
-  const features = given ?? tf.tidy(() => encodeBatch(captioner, batch));
+  const made = typeof given === 'function';
+  const features = made ? tf.tidy(given) : given;
   try {
     const read = share ? await withOwnWords(captioner.decoder, features, captions, { share, random }) : captions;
     const context = { captioner, features, examples, captions: read, captionsPerImage, labelSmoothing, random, signal };
     return objective ? await objective.lesson(context) : { ...plain, captions: read };
   } finally {
-    if (!given) features.dispose();
+    if (made) features.dispose();
   }
 }
 
 /** One batch: forward and backward. The gradients belong to the caller; they and the loss are divided by `parts`. */
 async function lossAndGradients(
   captioner: Captioner,
-  features: tf.Tensor3D | undefined,
-  batch: Batch,
+  see: () => tf.Tensor3D,
   lesson: Lesson,
   parameters: Parameters,
   settings: Settings,
@@ -226,7 +260,7 @@ async function lossAndGradients(
     told[name] = tf.keep(tf.clone(value));
   };
   const forward = () => {
-    const seen = features ?? encodeBatch(captioner, batch);
+    const seen = see();
     const memory = decoder.remember(seen, drop);
     const terms: tf.Scalar[] = [];
     let attention: tf.Scalar | undefined;
