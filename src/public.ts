@@ -51,7 +51,7 @@ export type {
 } from './captioner';
 export { captionFeatures, captionImages, captionMemory, encodeImages } from './captioner';
 export { captionWithMetadata, type MetadataList } from './captioner/captionWithMetadata';
-export type { LoadParts } from './captioner/checkpoint';
+export type { LoadParts, SaveOptions } from './captioner/checkpoint';
 export { type Ensemble, ensemble } from './captioner/ensemble';
 export {
   type MetadataOptions,
@@ -271,7 +271,7 @@ export {
 } from './models/pretrainedCaptioner';
 export { type RegionTargets, regionClassLoss, regionFeatureLoss, regionLoss } from './models/regionLosses';
 export { readSiglipConfig, Siglip, type SiglipConfig, siglipLoss } from './models/siglip';
-export { type ReadingOptions, TASK_NAMES, TaskHeads, type TaskName } from './models/taskHeads';
+export { type HeadsConfig, type ReadingOptions, TASK_NAMES, TaskHeads, type TaskName } from './models/taskHeads';
 export {
   type BoxedRegions,
   gridBoxes,

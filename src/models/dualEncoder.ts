@@ -151,10 +151,19 @@ export class DualEncoder {
   /**
    * Writes a checkpoint. A tokenizer that is no `WordTokenizer` is kept elsewhere.
    *
-   * @param options.dtype - `F16` halves the file
-   * @param options.card - README.md, the model card
    */
-  async save(store: Store, { dtype = 'F32', card }: { dtype?: 'F32' | 'F16'; card?: string } = {}): Promise<void> {
+  async save(
+    store: Store,
+    {
+      dtype = 'F32',
+      card,
+    }: {
+      /** `F16` halves the file. */
+      dtype?: 'F32' | 'F16';
+      /** README.md, the model card. */
+      card?: string;
+    } = {},
+  ): Promise<void> {
     await writeTensors(store, 'model.safetensors', this.parameters(), dtype);
     if (this.tokenizer instanceof WordTokenizer) await writeJSON(store, 'vocabulary.json', this.tokenizer.toJSON());
     await store.write('README.md', new TextEncoder().encode(card ?? this.plainCard()));

@@ -26,7 +26,7 @@ import { type TextBatch, textBatch } from './textBatch';
 export const TASK_NAMES = ['mlm', 'itm', 'itc'] as const;
 export type TaskName = (typeof TASK_NAMES)[number];
 
-type HeadsConfig = {
+export type HeadsConfig = {
   tasks: readonly TaskName[];
   hiddenSize: number;
   vocabSize: number;

@@ -14,12 +14,16 @@ export type CaptionConfidence = {
 /**
  * How sure a captioner is of a caption, word by word and in all. The end token counts for nothing.
  *
- * @param options.temperature - of `calibrate`; 1 takes the probabilities as the model has them
  * @see Guo et al. 2017, https://arxiv.org/abs/1706.04599
  */
 export function captionConfidence(
   { words, logProbs }: Pick<CaptionText, 'words' | 'logProbs'>,
-  { temperature = 1 }: { temperature?: number } = {},
+  {
+    temperature = 1,
+  }: {
+    /** Of `calibrate`; 1 takes the probabilities as the model has them. */
+    temperature?: number;
+  } = {},
 ): CaptionConfidence {
   expectPositive('temperature', temperature);
   const each = words.map((word, i) => ({ word, confidence: confidenceOf(logProbs[i]!, temperature) }));

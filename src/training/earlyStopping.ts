@@ -18,15 +18,21 @@ export type Judgement = {
  * It keeps nothing itself, so a training that is resumed goes on with the `best` that was saved.
  *
  * @param found - this validation; a larger score is better (give a loss with a minus)
- * @param options.patience - epochs without a better validation after which it is time to stop
- * @param options.margin - how much better a score has to be to count, default 0
  * @throws UsageError for a score that is not a number
  * @see Prechelt 1998, "Early stopping - but when?", third class of criteria
  */
 export function judge(
   before: BestSoFar | undefined,
   found: BestSoFar,
-  { patience, margin = 0 }: { patience: number; margin?: number },
+  {
+    patience,
+    margin = 0,
+  }: {
+    /** Epochs without a better validation after which it is time to stop. */
+    patience: number;
+    /** How much better a score has to be to count, default 0. */
+    margin?: number;
+  },
 ): Judgement {
   expectWhole('patience', patience, 1);
   if (!(margin >= 0)) throw new UsageError(`margin is ${margin} but should be at least 0.`);

@@ -6,9 +6,6 @@ import type { Transform } from './types';
 /**
  * Blurs by a Gaussian.
  *
- * @param options.sigma - its standard deviation in pixels, default [0.1, 2]
- * @param options.kernelSize - pixels that it looks at in a row, odd; default 9
- * @param options.probability - default 0.5
  * @see torchvision, `GaussianBlur`
  */
 export function blur({
@@ -16,8 +13,11 @@ export function blur({
   kernelSize = 9,
   probability = 0.5,
 }: {
+  /** Its standard deviation in pixels, default [0.1, 2]. */
   sigma?: Range;
+  /** Pixels that it looks at in a row, odd; default 9. */
   kernelSize?: number;
+  /** Default 0.5. */
   probability?: number;
 } = {}): Transform {
   expectRange('sigma', sigma, 1e-3);

@@ -5,9 +5,8 @@ import type { Transform } from './types';
 /**
  * Mirrors pictures, left and right, and swaps these words in their captions. Writing in the picture becomes mirror writing.
  *
- * @param options.probability - default 0.5
  */
-export function flip({ probability = 0.5 }: { probability?: number } = {}): Transform {
+export function flip({ probability = 0.5 }: { /** Default 0.5. */ probability?: number } = {}): Transform {
   expectProbability('probability', probability);
   return {
     name: 'flip',

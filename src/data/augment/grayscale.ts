@@ -5,10 +5,9 @@ import type { Transform } from './types';
 /**
  * Takes the colours away. Captions keep the colours that they name, so do it rarely.
  *
- * @param options.probability - default 0.1
  * @see torchvision, `RandomGrayscale`
  */
-export function grayscale({ probability = 0.1 }: { probability?: number } = {}): Transform {
+export function grayscale({ probability = 0.1 }: { /** Default 0.1. */ probability?: number } = {}): Transform {
   expectProbability('probability', probability);
   return {
     name: 'grayscale',

@@ -70,9 +70,6 @@ const names = Object.keys(operations);
 /**
  * Some operations in a row, each drawn from fourteen, all at one strength.
  *
- * @param options.operations - how many, default 2
- * @param options.magnitude - their strength, 0 to 30; default 9
- * @param options.fill - colour of what comes in from outside, default black
  * @see Cubuk et al. 2020, https://arxiv.org/abs/1909.13719; torchvision, `RandAugment` with 31 bins: the same operations and strengths.
  * A translation does not change `left` and `right` in captions; `flip` alone does.
  */
@@ -81,8 +78,11 @@ export function randAugment({
   magnitude = 9,
   fill = [0, 0, 0],
 }: {
+  /** How many, default 2. */
   operations?: number;
+  /** Their strength, 0 to 30; default 9. */
   magnitude?: number;
+  /** Colour of what comes in from outside, default black. */
   fill?: Colour;
 } = {}): Transform {
   expectWhole('operations', count, 1);

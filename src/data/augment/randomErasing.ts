@@ -6,10 +6,6 @@ import type { Transform } from './types';
 /**
  * Covers a rectangle (Zhong et al. 2020, https://arxiv.org/abs/1708.04896).
  *
- * @param options.scale - its area as a share of the picture's, default [0.02, 0.33]
- * @param options.ratio - its width to its height, default [0.3, 3.3]
- * @param options.fill - its colour, default grey; `noise` gives every pixel its own
- * @param options.probability - default 0.5
  * @see torchvision, `RandomErasing`, which covers what the encoder reads and not the picture: there black is the mean colour
  */
 export function randomErasing({
@@ -18,9 +14,13 @@ export function randomErasing({
   fill = [127, 127, 127],
   probability = 0.5,
 }: {
+  /** Its area as a share of the picture's, default [0.02, 0.33]. */
   scale?: Range;
+  /** Its width to its height, default [0.3, 3.3]. */
   ratio?: Range;
+  /** Its colour, default grey; `noise` gives every pixel its own. */
   fill?: Colour | 'noise';
+  /** Default 0.5. */
   probability?: number;
 } = {}): Transform {
   expectRange('scale', scale, 0);

@@ -7,10 +7,6 @@ import type { Transform } from './types';
 /**
  * Cuts a rectangle out, of a random size, form and place.
  *
- * @param options.scale - its area as a share of the picture's, default [0.5, 1]. ImageNet's [0.08, 1] loses what captions speak of.
- * @param options.ratio - its width to its height, default [3/4, 4/3]
- * @param options.size - [height, width] that it is resized to; without it that is left to the preprocessing of the encoder, which
- * resizes once instead of twice
  * @see torchvision, `RandomResizedCrop`; where nothing fits, the largest middle part of a form within `ratio` is taken, as there
  */
 export function randomResizedCrop({
@@ -18,8 +14,11 @@ export function randomResizedCrop({
   ratio = [3 / 4, 4 / 3],
   size,
 }: {
+  /** Its area as a share of the picture's, default [0.5, 1]. ImageNet's [0.08, 1] loses what captions speak of. */
   scale?: Range;
+  /** Its width to its height, default [3/4, 4/3]. */
   ratio?: Range;
+  /** What it is resized to. Without it that is left to the preprocessing of the encoder, which resizes once instead of twice. */
   size?: readonly [height: number, width: number];
 } = {}): Transform {
   expectRange('scale', scale, 0);

@@ -5,9 +5,6 @@ import type { Transform } from './types';
 /**
  * Turns pictures around their middle, within their frame.
  *
- * @param options.degrees - at most so far either way, default 10: people lie and things hang, and captions say so
- * @param options.fill - colour of the corners, default black
- * @param options.probability - default 1
  * @see torchvision, `RandomRotation` with bilinear interpolation
  */
 export function rotation({
@@ -15,8 +12,11 @@ export function rotation({
   fill = [0, 0, 0],
   probability = 1,
 }: {
+  /** At most so far either way, default 10: people lie and things hang, and captions say so. */
   degrees?: number;
+  /** Colour of the corners, default black. */
   fill?: Colour;
+  /** Default 1. */
   probability?: number;
 } = {}): Transform {
   expectRange('degrees', [0, degrees], 0);
