@@ -24,8 +24,8 @@ import type { Search } from '../src/decoders/search/types';
 import { diversity, scoreCaptions, tokenizeCaption } from '../src/metrics';
 import { loadCaptionData } from '../src/node/captionData';
 import { directory } from '../src/node/directory';
-import { fitTemperature, type Judged, type Reliability, reliability } from '../src/training/calibrate';
-import { reliabilityPlot } from './reliabilityPlot';
+import { fitScaling, type Judged, reliability } from '../src/training/calibrate';
+import { type Calibrated, reliabilityPlot } from './reliabilityPlot';
 
 const BATCH = 16;
 const BEGIN = '<!-- begin: npx tsx scripts/compare-decoding.ts -->';
@@ -58,7 +58,7 @@ const split = data[values.split as 'dev' | 'test'];
 const count = Math.min(split.size, Number(values.limit ?? split.size));
 const quality: string[] = [];
 const variety: string[] = [];
-const plots: { name: string; before: Reliability; after: Reliability; temperature: number }[] = [];
+const plots: Calibrated[] = [];
 for (const model of values.model) {
   const [name, folder] = model.split('=') as [string, string];
   const captioner = await AttentionLSTMCaptioner.load(directory(folder));
@@ -87,11 +87,11 @@ const report = [
   '',
   'Whether a word occurs in one of the five true captions, against the confidence that the captioner had in it (greedy):',
   '',
-  '| captioner | expected calibration error | with temperature | expected calibration error then |',
-  '|---|---|---|---|',
+  '| captioner | expected calibration error | temperature | bias | expected calibration error then |',
+  '|---|---|---|---|---|',
   ...plots.map(
-    ({ name, before, after, temperature }) =>
-      `| ${name} | ${before.expectedCalibrationError.toFixed(3)} | ${temperature.toFixed(2)} | ${after.expectedCalibrationError.toFixed(3)} |`,
+    ({ name, before, after, temperature, bias }) =>
+      `| ${name} | ${before.expectedCalibrationError.toFixed(3)} | ${temperature.toFixed(2)} | ${bias.toFixed(2)} | ${after.expectedCalibrationError.toFixed(3)} |`,
   ),
 ].join('\n');
 if (values.output) {
@@ -175,7 +175,7 @@ async function varietyRow(model: string, search: string, captions: Caption[]): P
   return `| ${[model, search, ...figures.map((value) => value.toFixed(3))].join(' | ')} |`;
 }
 
-/** How far the confidence in words can be trusted, as it is and after temperature scaling. */
+/** How far the confidence in words can be trusted, as it is and after scaling. */
 async function calibrated({ tokenizer }: AttentionLSTMCaptioner, captions: Caption[]) {
   const judged: Judged[] = [];
   for (const [i, { words, logProbs }] of captions.entries()) {
@@ -183,6 +183,6 @@ async function calibrated({ tokenizer }: AttentionLSTMCaptioner, captions: Capti
     const known = new Set(references.flatMap((each) => tokenizer.words(tokenizer.encode(each))));
     for (const [place, word] of words.entries()) judged.push({ logProb: logProbs[place]!, correct: known.has(word) });
   }
-  const temperature = fitTemperature(judged);
-  return { temperature, before: reliability(judged), after: reliability(judged, { temperature }) };
+  const scaling = fitScaling(judged);
+  return { ...scaling, before: reliability(judged), after: reliability(judged, scaling) };
 }

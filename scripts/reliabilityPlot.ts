@@ -1,15 +1,21 @@
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
-import type { Reliability } from '../src/training/calibrate';
+import type { Reliability, Scaling } from '../src/training/calibrate';
 
-export type Calibrated = { name: string; temperature: number; before: Reliability; after: Reliability };
+export type Calibrated = Scaling & { name: string; before: Reliability; after: Reliability };
 
-/** How often words were right over how sure each captioner was of them, before and after temperature scaling, as SVG. */
+/** How often words were right over how sure each captioner was of them, before and after scaling, as SVG. */
 export function reliabilityPlot(captioners: readonly Calibrated[]): string {
   const { document } = parseHTML('<html></html>');
-  const curves = captioners.flatMap(({ name, before, after, temperature }) => [
+  const curves = captioners.flatMap(({ name, before, after, temperature, bias }) => [
     { captioner: name, scaled: false, label: 'as it is', y: 0.12, bins: before.bins },
-    { captioner: name, scaled: true, label: `temperature ${temperature.toFixed(2)}`, y: 0.05, bins: after.bins },
+    {
+      captioner: name,
+      scaled: true,
+      label: `temperature ${temperature.toFixed(2)}, bias ${bias.toFixed(2)}`,
+      y: 0.05,
+      bins: after.bins,
+    },
   ]);
   const points = curves.flatMap(({ captioner, scaled, bins }) => bins.map((bin) => ({ captioner, scaled, ...bin })));
   const channels = { fx: 'captioner', x: 'confidence', y: 'accuracy', stroke: 'scaled' };

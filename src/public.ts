@@ -329,11 +329,12 @@ export {
   type Calibration,
   calibrate,
   confidenceOf,
-  fitTemperature,
+  fitScaling,
   type Judged,
   type Reliability,
   type ReliabilityBin,
   reliability,
+  type Scaling,
 } from './training/calibrate';
 export { type CaptionBatch, captionBatch, type SpecialIds } from './training/captionBatch';
 export { type CaptionConfidence, captionConfidence } from './training/captionConfidence';

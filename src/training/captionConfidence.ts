@@ -1,9 +1,9 @@
 import type { CaptionText } from '../captioner';
 import { expectPositive } from '../core/errors';
-import { confidenceOf } from './calibrate';
+import { confidenceOf, type Scaling } from './calibrate';
 
 export type CaptionConfidence = {
-  /** Of each word, in [0, 1]: the probability that it is right, where the temperature was fitted to that. */
+  /** Of each word, in [0, 1]: the probability that it is right, where the scaling was fitted to that. */
   words: { word: string; confidence: number }[];
   /** The geometric mean over the words; 1 for a caption without words. */
   mean: number;
@@ -12,21 +12,17 @@ export type CaptionConfidence = {
 };
 
 /**
- * How sure a captioner is of a caption, word by word and in all. The end token counts for nothing.
+ * How sure a captioner is of a caption, word by word and in all. The end token counts for nothing. The scaling is that of
+ * `calibrate`; without it probabilities are as the model has them.
  *
  * @see Guo et al. 2017, https://arxiv.org/abs/1706.04599
  */
 export function captionConfidence(
   { words, logProbs }: Pick<CaptionText, 'words' | 'logProbs'>,
-  {
-    temperature = 1,
-  }: {
-    /** Of `calibrate`; 1 takes the probabilities as the model has them. */
-    temperature?: number;
-  } = {},
+  { temperature = 1, bias = 0 }: Partial<Scaling> = {},
 ): CaptionConfidence {
   expectPositive('temperature', temperature);
-  const each = words.map((word, i) => ({ word, confidence: confidenceOf(logProbs[i]!, temperature) }));
+  const each = words.map((word, i) => ({ word, confidence: confidenceOf(logProbs[i]!, { temperature, bias }) }));
   const logs = each.reduce((sum, { confidence }) => sum + Math.log(confidence), 0);
   return {
     words: each,

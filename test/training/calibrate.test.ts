@@ -3,37 +3,56 @@ import { describe, expect, test } from 'vitest';
 import { DataError, UsageError } from '../../src/core/errors';
 import { Random } from '../../src/core/random';
 import { greedy } from '../../src/decoders/search/greedy';
-import { calibrate, confidenceOf, fitTemperature, type Judged, reliability } from '../../src/training/calibrate';
+import { calibrate, confidenceOf, fitScaling, type Judged, reliability } from '../../src/training/calibrate';
 import { expectNoLeak } from '../helpers';
 import { dispose, tinyCaptioner, tinyData, tinyTokenizer } from './tiny';
 
-/** Predictions whose log-odds are `temperature` times what they should be. */
-function overconfident(temperature: number, count = 20000): Judged[] {
+/** Predictions whose log-odds less the bias are `temperature` times what they should be. */
+function misjudged(temperature: number, bias: number, count = 20000): Judged[] {
   const [odds, draws] = ['odds', 'draws'].map((name) => new Random(1).fork(name));
   const chances = odds!.normal(count);
   const drawn = draws!.uniform(count);
   return Array.from(chances, (chance, i) => {
     const right = 1 / (1 + Math.exp(-(1 + chance)));
-    const claimed = 1 / (1 + Math.exp(-(1 + chance) * temperature));
+    const claimed = 1 / (1 + Math.exp(-(1 + chance - bias) * temperature));
     return { logProb: Math.log(claimed), correct: drawn[i]! < right };
   });
 }
 
-describe('the temperature', () => {
-  test.each([0.5, 1, 3])('is found again: %d', (temperature) => {
-    const judged = overconfident(temperature);
-    const found = fitTemperature(judged);
-    expect(Math.abs(found / temperature - 1)).toBeLessThan(0.05); // the noise of 20000 draws
-    const loss = (each: number) => reliability(judged, { temperature: each }).negativeLogLikelihood;
-    for (const other of [found * 0.9, found * 1.1]) expect(loss(found)).toBeLessThan(loss(other));
-    expect(reliability(judged, { temperature: found }).expectedCalibrationError).toBeLessThan(0.02);
+describe('the scaling', () => {
+  test.each([
+    [0.5, 0],
+    [1, 0],
+    [3, -1],
+    [0.7, 2],
+  ])('is found again: temperature %d, bias %d', (temperature, bias) => {
+    const judged = misjudged(temperature, bias);
+    const found = fitScaling(judged);
+    expect(Math.abs(found.temperature / temperature - 1)).toBeLessThan(0.05); // the noise of 20000 draws
+    expect(Math.abs(found.bias - bias)).toBeLessThan(0.07);
+    const loss = (each: typeof found) => reliability(judged, each).negativeLogLikelihood;
+    for (const change of [-0.05, 0.05]) {
+      expect(loss(found)).toBeLessThan(loss({ ...found, temperature: found.temperature * (1 + change) }));
+      expect(loss(found)).toBeLessThan(loss({ ...found, bias: found.bias + change }));
+    }
+    expect(reliability(judged, found).expectedCalibrationError).toBeLessThan(0.02);
   });
 
-  test('divides log-odds', () => {
-    expect(confidenceOf(Math.log(0.8), 1)).toBeCloseTo(0.8, 12);
-    expect(confidenceOf(Math.log(0.8), 2)).toBeCloseTo(2 / 3, 12); // odds of 4 to 1 become 2 to 1
-    expect(confidenceOf(Math.log(0.5), 7)).toBeCloseTo(0.5, 12);
-    expect(confidenceOf(0, 1)).toBeLessThan(1);
+  test('stays within bounds where all is right, and where what is sure is wrong', () => {
+    const sure = [0.2, 0.6, 0.9].map((chance) => ({ logProb: Math.log(chance), correct: true }));
+    expect(confidenceOf(sure[0]!.logProb, fitScaling(sure))).toBeGreaterThan(0.999);
+    const reversed = [0.1, 0.9].flatMap((chance) =>
+      Array.from({ length: 10 }, () => ({ logProb: Math.log(chance), correct: chance < 0.5 })),
+    );
+    expect(fitScaling(reversed).temperature).toBeCloseTo(20, 6);
+  });
+
+  test('divides log-odds and moves them', () => {
+    expect(confidenceOf(Math.log(0.5), { bias: Math.log(3) })).toBeCloseTo(0.75, 12);
+    expect(confidenceOf(Math.log(0.8))).toBeCloseTo(0.8, 12);
+    expect(confidenceOf(Math.log(0.8), { temperature: 2 })).toBeCloseTo(2 / 3, 12); // odds of 4 to 1 become 2 to 1
+    expect(confidenceOf(Math.log(0.5), { temperature: 7 })).toBeCloseTo(0.5, 12);
+    expect(confidenceOf(0)).toBeLessThan(1);
   });
 });
 
@@ -81,7 +100,7 @@ describe('of a captioner', () => {
     tf.tidy(() => bias.assign(tf.mul(tf.oneHot(tinyTokenizer.endId, tinyTokenizer.vocabSize), 100)));
     await expect(calibrate(captioner, tinyData)).rejects.toThrow(DataError);
     await expect(calibrate(captioner, tinyData, { bins: 0 })).rejects.toThrow(UsageError);
-    expect(() => fitTemperature([])).toThrow(/no word to calibrate/);
+    expect(() => fitScaling([])).toThrow(/no word to calibrate/);
     dispose(captioner);
   });
 });
