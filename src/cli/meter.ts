@@ -20,15 +20,16 @@ export class Meter {
     this.smooth += share * (shown - this.smooth);
     this.times.push(performance.now());
     if (this.times.length > 50) this.times.shift();
-    const each = (this.times.at(-1)! - this.times[0]!) / 1000 / Math.max(1, this.times.length - 1);
+    const timed = this.times.length - 1; // none at the first step and after a validation
+    const each = (this.times.at(-1)! - this.times[0]!) / 1000 / timed;
     return [
       `epoch ${step.epoch}`,
       `step ${step.step}/${step.totalSteps}`,
       `${reward === undefined ? 'loss' : 'reward'} ${this.smooth.toFixed(3)}`,
       `rate ${step.learningRate.toExponential(1)}`,
-      `${each.toFixed(2)} s a step`,
+      ...(timed > 0 ? [`${each.toFixed(2)} s a step`] : []),
       `${Math.round(process.memoryUsage.rss() / 2 ** 20)} MB`,
-      `${duration(each * (step.totalSteps - step.step))} left`,
+      ...(timed > 0 ? [`${duration(each * (step.totalSteps - step.step))} left`] : []),
     ].join(', ');
   }
 
