@@ -1,18 +1,23 @@
 import * as tf from '@tensorflow/tfjs';
 import { DataError } from './errors';
+import { ownKernel } from './ownKernel';
 
 /** A function of every single value; the shape stays. */
 export type Activation = <T extends tf.Tensor>(x: T) => T;
 
 /** x Phi(x) with the normal distribution function Phi by erf. @see Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415 */
-const gelu = withSlope((x) => {
+const gelu = withSlope(geluByErf, (x) => ownKernel('Gelu', { x }, { approximate: false }));
+
+function geluByErf(x: tf.Tensor) {
   const phi = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5);
   const density = () => tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
   return { value: tf.mul(x, phi), slope: () => tf.add(phi, tf.mul(x, density())) };
-});
+}
 
 /** 0.5 x (1 + tanh(u)) with u = sqrt(2 / pi) (x + 0.044715 x^3): the same paper's approximation. */
-const geluTanh = withSlope((x) => {
+const geluTanh = withSlope(geluByTanh, (x) => ownKernel('Gelu', { x }, { approximate: true }));
+
+function geluByTanh(x: tf.Tensor) {
   const [scale, cubic] = [Math.sqrt(2 / Math.PI), 0.044715];
   const square = tf.square(x);
   const bent = tf.tanh(tf.mul(x, tf.add(tf.mul(square, scale * cubic), scale)));
@@ -22,7 +27,7 @@ const geluTanh = withSlope((x) => {
     return tf.add(half, tf.mul(tf.mul(x, tf.sub(1, tf.square(bent))), inner));
   };
   return { value: tf.mul(x, half), slope };
-});
+}
 
 /** x sigmoid(factor x) */
 const gated = (factor: number) =>
@@ -73,11 +78,14 @@ export function activation(name: string, setting = 'hidden_act'): Activation {
 }
 
 /** A function with its slope written by hand: fewer passes, and fewer tensors to keep, than the tape would have. */
-function withSlope(forward: (x: tf.Tensor) => { value: tf.Tensor; slope: () => tf.Tensor }): Activation {
+function withSlope(
+  forward: (x: tf.Tensor) => { value: tf.Tensor; slope: () => tf.Tensor },
+  own: (x: tf.Tensor) => tf.Tensor | undefined = () => undefined,
+): Activation {
   const custom = tf.customGrad((x, save) => {
     (save as tf.GradSaveFunc)([x as tf.Tensor]);
     const gradFunc = (dy: tf.Tensor, [kept]: tf.Tensor[]) => tf.mul(dy, forward(kept!).slope());
-    return { value: forward(x as tf.Tensor).value, gradFunc };
+    return { value: own(x as tf.Tensor) ?? forward(x as tf.Tensor).value, gradFunc };
   });
   return <T extends tf.Tensor>(x: T) => custom(x) as T;
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { ownKernel } from './ownKernel';
 
 /** A low-rank change of a weight: down [inputSize, rank], up [rank, outputSize], scale []. */
 export type LoRAParams = { down: tf.Tensor2D; up: tf.Tensor2D; scale: tf.Scalar };
@@ -11,6 +12,8 @@ export type DenseParams = { weight: tf.Tensor2D; bias?: tf.Tensor1D | undefined;
 
 /** A linear layer over the last axis: [..., inputSize] -> [..., outputSize], as one product over all rows. */
 export function dense<T extends tf.Tensor>({ weight, bias, lora }: DenseParams, x: T): T {
+  const whole = bias && !lora && ownKernel('Dense', { x, weight, bias }, {});
+  if (whole) return whole as T;
   const [inputSize, outputSize] = weight.shape;
   const given: tf.Tensor2D = tf.reshape(x, [-1, inputSize]);
   let rows: tf.Tensor2D = tf.matMul(given, weight);

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { operation } from './operation';
+import { ownKernel } from './ownKernel';
 
 /** weight and bias [size] */
 export type LayerNormParams = { weight: tf.Tensor1D; bias: tf.Tensor1D };
@@ -14,16 +15,19 @@ export function layerNorm<T extends tf.Tensor>({ weight, bias }: LayerNormParams
   const [output] = operation<
     { x: tf.Tensor; weight: tf.Tensor; bias: tf.Tensor },
     [tf.Tensor],
-    { normal: tf.Tensor; scale: tf.Tensor; weight: tf.Tensor }
+    { normal: tf.Tensor; scale: tf.Tensor; weight: tf.Tensor } | undefined
   >(
     { x, weight, bias },
-    () => {
+    (taped) => {
+      const whole = taped ? undefined : ownKernel('LayerNorm', { x, weight, bias }, { epsilon });
+      if (whole) return { outputs: [whole], kept: undefined };
       const centred = tf.sub(x, tf.mean(x, -1, true));
       const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon)); // [..., 1]
       const normal = tf.mul(centred, scale);
       return { outputs: [tf.add(tf.mul(normal, weight), bias)], kept: { normal, scale, weight } };
     },
-    ([gradient], { normal, scale, weight }) => {
+    ([gradient], kept) => {
+      const { normal, scale, weight } = kept!; // it was taped
       const rows = (tensor: tf.Tensor) => tf.reshape(tensor, [-1, weight.shape[0]!]);
       return {
         x: () => {

@@ -6,6 +6,7 @@ import type { BackendDescription, Candidate, SelectBackendOptions } from '../bac
 import { type WasmPackage, wasmCandidate } from '../backends/wasm/candidate';
 import { expectWhole } from '../core/errors';
 import { onnxruntimeCandidate } from './onnxruntime/candidate';
+import { registerKernels } from './tensorflow/register';
 import { threadedWasm } from './wasmThreads';
 
 /**
@@ -72,6 +73,7 @@ function native(name: 'tfjs-node' | 'tfjs-node-gpu'): Candidate {
         tf.removeBackend('tensorflow'); // so that tfjs-node can register under this name
         throw new Error('it finds no GPU that it can use. Are the driver and CUDA installed?');
       }
+      if (!backend.isUsingGpuDevice) registerKernels();
       return { versions: { [name]: loaded.version['tfjs-node']!, libtensorflow: backend.binding.TF_Version } };
     },
   };

@@ -1,5 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { activation } from '../../src/core/activations';
+import { dense } from '../../src/core/dense';
+import { layerNorm } from '../../src/core/layerNorm';
+import { ownKernel } from '../../src/core/ownKernel';
 import { Random } from '../../src/core/random';
 import { selectBackend } from '../../src/node/backends';
 import type { OnnxBackend } from '../../src/node/onnxruntime/backend';
@@ -320,6 +324,11 @@ describe.skipIf(missing)('layout', () => {
     expectAsOnCpu([[11, 13, 17]], (x) => tf.transpose(tf.cast(tf.mul(x!, 99), 'int32'), perm));
   });
 
+  test('Transpose of axes of one place moves nothing', () => {
+    expectAsOnCpu([[2, 1, 3, 4]], (x) => tf.transpose(x!, [0, 2, 1, 3]), { kernels: ['Transpose'] });
+    expectAsOnCpu([[1, 30, 1, 70]], (x) => tf.transpose(x!, [1, 2, 0, 3]), { kernels: ['Transpose'] });
+  });
+
   test('Concat, Pack and back', () => {
     for (const axis of [0, 1, 2]) {
       expectAsOnCpu(
@@ -397,6 +406,46 @@ describe.skipIf(missing)('layout', () => {
         ),
       ),
       { kernels: ['PadV2'] },
+    );
+  });
+});
+
+describe.skipIf(missing)('what tfjs has no kernels for', () => {
+  test.each([[[3, 7]], [[300, 70]]])('layer norm and gelu of [%s]', (shape) => {
+    const size = [shape[1]!];
+    expectAsOnCpu(
+      [shape, size, size],
+      (x, weight, bias) => layerNorm({ weight: weight as tf.Tensor1D, bias: bias as tf.Tensor1D }, x!, 1e-5),
+      { kernels: ['LayerNorm'] },
+    );
+    for (const name of ['gelu', 'gelu_new'])
+      expectAsOnCpu([shape], (x) => activation(name)(tf.mul(x!, 4)), { kernels: ['Gelu'] });
+  });
+
+  test.each([
+    [[3, 7], 5],
+    [[20, 4, 30], 40],
+  ] as [number[], number][])('linear layer of [%s]', (shape, columns) =>
+    expectAsOnCpu(
+      [shape, [shape.at(-1)!, columns], [columns]],
+      (x, weight, bias) => dense({ weight: weight as tf.Tensor2D, bias: bias as tf.Tensor1D }, x!),
+      { kernels: shape.length === 2 ? [] : ['Dense'] },
+    ),
+  );
+
+  test('two norms that differ in their epsilon are two', () => {
+    const norm = (epsilon: number) => (x: tf.Tensor) =>
+      layerNorm({ weight: tf.ones([70]) as tf.Tensor1D, bias: tf.zeros([70]) as tf.Tensor1D }, x, epsilon);
+    for (const epsilon of [1e-5, 1]) expectAsOnCpu([[300, 70]], (x) => norm(epsilon)(x!), { kernels: ['LayerNorm'] });
+  });
+
+  test('is not computed in one where a tape records it', () => {
+    tf.engine().setBackend('onnxruntime');
+    tf.tidy(() =>
+      tf.grad((x) => {
+        expect(ownKernel('Gelu', { x }, { approximate: false })).toBeUndefined();
+        return tf.square(x);
+      })(tf.ones([4])),
     );
   });
 });

@@ -113,6 +113,12 @@ export class Engine {
     return this.backend.makeTensorInfo(shape as number[], dtype, array);
   }
 
+  /** The same numbers in another shape. */
+  alias({ dataId, dtype }: tf.TensorInfo, shape: number[]): tf.TensorInfo {
+    this.backend.incRef(dataId);
+    return { dataId, shape, dtype };
+  }
+
   /** To be called once for each `take`, when the array was wrapped or is not needed. */
   leave(array: Values): void {
     this.backend.blocks.removeUser(array.buffer);

@@ -1,5 +1,5 @@
-/** Values of an attribute: a whole number, or several. */
-export type Attribute = number | readonly number[];
+/** Values of an attribute: a whole number, several, or any number. */
+export type Attribute = number | readonly number[] | { float: number };
 
 /** One operator of a graph; tensors go by name, and an empty name leaves out an optional input. */
 export type Node = {
@@ -106,6 +106,7 @@ function nodeBytes({ op, domain, inputs, outputs, attributes = {} }: Node): Byte
 function attributeBytes(name: string, value: Attribute): Bytes {
   const of = (type: number, bytes: Bytes) => [...text(1, name), ...bytes, ...whole(20, type)];
   if (typeof value === 'number') return of(2, whole(3, value));
+  if ('float' in value) return of(1, fixed(2, value.float));
   return of(
     7,
     value.flatMap((each) => whole(8, each)),
@@ -131,6 +132,10 @@ function valueBytes(name: string, type: ElementType): Bytes {
 
 const whole = (field: number, value: number): Bytes => [
   Uint8Array.from([...varint(BigInt(field << 3)), ...varint(BigInt.asUintN(64, BigInt(value)))]),
+];
+
+const fixed = (field: number, value: number): Bytes => [
+  Uint8Array.from([...varint(BigInt((field << 3) | 5)), ...new Uint8Array(Float32Array.of(value).buffer)]),
 ];
 
 const message = (field: number, bytes: Bytes): Bytes => [

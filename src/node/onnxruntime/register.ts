@@ -4,6 +4,7 @@ import { Deferrals } from './deferred';
 import type { Engine } from './engine';
 import { kernels } from './kernels';
 import { deferring } from './kernels/deferrals';
+import { own } from './kernels/own';
 
 export const BACKEND = 'onnxruntime';
 
@@ -29,19 +30,21 @@ export function registerKernels(engine: Engine): void {
   const deferrals = new Deferrals(engine);
   engine.backend.deferrals = deferrals;
   const later = deferring(deferrals);
-  for (const { kernelName, kernelFunc, ...rest } of tf.getKernelsForBackend('cpu')) {
-    const onCpu: tf.KernelFunc = (call) => (call.backend as OnnxBackend).asCpu(() => kernelFunc(call));
+  const register = (kernelName: string, otherwise: tf.KernelFunc, rest: Partial<tf.KernelConfig>) => {
     const defer = later[kernelName];
-    const kernel = kernels[kernelName];
+    const kernel = kernels[kernelName] ?? own[kernelName];
     const run: tf.KernelFunc = (call) => {
       const start = watch && performance.now();
       const given = { engine, inputs: call.inputs, attrs: call.attrs };
       const result = defer?.(given) ?? kernel?.(given);
-      const answer = result ?? onCpu(call);
+      const answer = result ?? otherwise(call);
       const on = result ? 'onnxruntime' : 'cpu';
       if (start !== undefined) watch?.({ kernel: kernelName, on, milliseconds: performance.now() - start });
       return answer;
     };
     tf.registerKernel({ ...rest, kernelName, backendName: BACKEND, kernelFunc: run });
-  }
+  };
+  for (const { kernelName, kernelFunc, ...rest } of tf.getKernelsForBackend('cpu'))
+    register(kernelName, (call) => (call.backend as OnnxBackend).asCpu(() => kernelFunc(call)), rest);
+  for (const kernelName of Object.keys(own)) register(kernelName, () => [], {});
 }

@@ -10,10 +10,16 @@ type Movable = 'float32' | 'int32';
 const movable = (x: tf.TensorInfo) => x.dtype === 'float32' || x.dtype === 'int32';
 
 const transpose: Kernel = ({ engine, inputs: { x }, attrs: { perm } }: Call<X, { perm: number[] }>) => {
-  if (!movable(x) || sizeOf(x) < FEW || !engine.holds(x)) return undefined;
-  const type = x.dtype as Movable;
+  if (!movable(x) || !engine.holds(x)) return undefined;
   // Axes that stay together count as one: what is left is more often one of onnxruntime's fast cases.
   const { shape, order } = joined(x.shape, perm);
+  if (order.length < 2)
+    return engine.alias(
+      x,
+      perm.map((axis) => x.shape[axis]!),
+    );
+  if (sizeOf(x) < FEW) return undefined;
+  const type = x.dtype as Movable;
   const build = () => oneNode('Transpose', { x: type }, { attributes: { perm: order }, output: type });
   const to = perm.map((axis) => x.shape[axis]!);
   const as = order.map((axis) => shape[axis]!);

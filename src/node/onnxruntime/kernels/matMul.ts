@@ -5,7 +5,7 @@ import { isFloat, oneNode } from './graphs';
 import type { Call, Kernel } from './types';
 
 /** Fewer multiplications are done sooner in JavaScript. */
-const FEW_PRODUCTS = 8192;
+export const FEW_PRODUCTS = 8192;
 
 type Factors = { a: tf.TensorInfo; b: tf.TensorInfo };
 type Transposes = { transposeA: boolean; transposeB: boolean };

@@ -1,0 +1,38 @@
+import * as tf from '@tensorflow/tfjs';
+
+/** Operations that are several kernels of tfjs, by the inputs and attributes of the one that a backend may have instead. */
+type OwnKernels = {
+  /** x [..., size], weight and bias [size] -> [..., size] */
+  LayerNorm: { inputs: Record<'x' | 'weight' | 'bias', tf.Tensor>; attrs: { epsilon: number } };
+  /** x [..., inputSize], weight [inputSize, outputSize], bias [outputSize] -> [..., outputSize] */
+  Dense: { inputs: { x: tf.Tensor; weight: tf.Tensor; bias: tf.Tensor }; attrs: Record<string, never> };
+  /** x Phi(x), by erf or by its approximation with tanh */
+  Gelu: { inputs: { x: tf.Tensor }; attrs: { approximate: boolean } };
+};
+
+/**
+ * What the backend's own kernel makes of the inputs; undefined where it has none, or none for so many numbers. It has no
+ * gradient, so that nothing is made while a tape would record it.
+ *
+ * A backend has one when a kernel of that name is registered for it with tfjs. It returns no tensor at all for what it
+ * leaves to the kernels of tfjs.
+ */
+export function ownKernel<Name extends keyof OwnKernels>(
+  name: Name,
+  inputs: OwnKernels[Name]['inputs'],
+  attrs: OwnKernels[Name]['attrs'],
+): tf.Tensor | undefined {
+  const engine = tf.engine() as unknown as Engine;
+  const kernel = tf.getKernel(name, engine.backendName);
+  if (!kernel || engine.isTapeOn()) return undefined;
+  const made = kernel.kernelFunc({ inputs, attrs, backend: engine.backend });
+  const [info] = Array.isArray(made) ? made : [made];
+  return info && engine.makeTensorFromTensorInfo(info);
+}
+
+type Engine = {
+  readonly backend: tf.KernelBackend;
+  readonly backendName: string;
+  isTapeOn(): boolean;
+  makeTensorFromTensorInfo(info: tf.TensorInfo): tf.Tensor;
+};
