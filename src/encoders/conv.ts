@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { uniform } from '../core/init';
 import type { Random } from '../core/random';
 import type { ParameterSpec } from '../core/spec';
+import { type ConvActivation, convOperation, type Frame } from './convOperation';
 
 /** How a convolution moves over the picture; `padding` as PyTorch counts it, or TensorFlow's `same`. */
 export type Movement = {
@@ -48,12 +49,21 @@ export function depthwiseSpec(key: string, size: number, channels: number): Para
   };
 }
 
-/** x [batch, height, width, in], weight [height, width, in / groups, out], bias [out] */
+/** What follows a convolution and can be done in one operation with it. */
+export type ConvExtras = {
+  /** [out] */
+  bias?: tf.Tensor1D | undefined;
+  /** Of the shape of the result; added before the activation. */
+  plus?: tf.Tensor4D | undefined;
+  activation?: ConvActivation | undefined;
+};
+
+/** x [batch, height, width, in], weight [height, width, in / groups, out] */
 export function convolve(
   x: tf.Tensor4D,
   weight: tf.Tensor4D,
   movement: Movement = {},
-  bias?: tf.Tensor1D,
+  { bias, plus, activation = 'linear' }: ConvExtras = {},
 ): tf.Tensor4D {
   const { stride = 1, padding = 0, dilation = 1, groups = 1 } = movement;
   if (groups > 1) {
@@ -61,15 +71,11 @@ export function convolve(
     const parts = tf
       .split<tf.Tensor4D>(x, groups, 3)
       .map((part, group) => convolve(part, kernels[group]!, { stride, padding, dilation }));
-    const joined = tf.concat(parts, 3);
-    return bias ? tf.add(joined, bias) : joined;
+    return finished(tf.concat(parts, 3), { bias, plus, activation });
   }
-  if (dilation > 1) return dilated(x, weight, { stride, padding, dilation }, bias);
-  return tf.fused.conv2d({
-    ...framed(x, weight, { stride, padding }),
-    strides: stride,
-    ...(bias && { bias }),
-  }) as tf.Tensor4D;
+  if (dilation > 1) return finished(dilated(x, weight, { stride, padding, dilation }), { bias, plus, activation });
+  const frame = (picture: tf.Tensor4D) => framed(picture, weight, { stride, padding });
+  return convOperation({ x, weight, bias, plus }, { stride, depthwise: false, activation, frame });
 }
 
 /** x [batch, height, width, channels], weight [height, width, channels, 1], bias [channels] */
@@ -77,11 +83,18 @@ export function convolveChannels(
   x: tf.Tensor4D,
   weight: tf.Tensor4D,
   { stride = 1, padding = 0 }: Movement = {},
-  bias?: tf.Tensor1D,
+  { bias, plus, activation = 'linear' }: ConvExtras = {},
 ): tf.Tensor4D {
-  const frame = framed(x, weight, { stride, padding });
-  const y = tf.depthwiseConv2d(frame.x, weight, stride, frame.pad);
-  return bias ? tf.add(y, bias) : y;
+  const frame = (picture: tf.Tensor4D) => framed(picture, weight, { stride, padding });
+  return convOperation({ x, weight, bias, plus }, { stride, depthwise: true, activation, frame });
+}
+
+/** The same extras one after the other, of what was convolved in parts. */
+export function finished(x: tf.Tensor4D, { bias, plus, activation }: ConvExtras): tf.Tensor4D {
+  let y = bias ? tf.add<tf.Tensor4D>(x, bias) : x;
+  if (plus) y = tf.add(y, plus);
+  if (activation === 'relu') return tf.relu(y);
+  return activation === 'relu6' ? tf.relu6(y) : y;
 }
 
 /** The largest of each window; what lies outside of the picture does not count, as in PyTorch. */
@@ -100,12 +113,13 @@ function framed(
   x: tf.Tensor4D,
   filter: tf.Tensor4D,
   { stride, padding }: Required<Pick<Movement, 'stride' | 'padding'>>,
-): { x: tf.Tensor4D; filter: tf.Tensor4D; pad: 'same' | 'valid' } {
-  if (padding === 'same') return { x, filter, pad: 'same' };
-  const [vertical, horizontal] = bothWays(padding);
+): Frame {
+  if (padding === 'same') return { x, pad: 'same', around: [0, 0] };
+  const around = bothWays(padding);
+  const [vertical, horizontal] = around;
   const [rows, columns] = filter.shape;
   const keepsSize = stride === 1 && rows === 2 * vertical + 1 && columns === 2 * horizontal + 1;
-  return keepsSize ? { x, filter, pad: 'same' } : { x: surround(x, [vertical, horizontal], 0), filter, pad: 'valid' };
+  return keepsSize ? { x, pad: 'same', around: [0, 0] } : { x: surround(x, around, 0), pad: 'valid', around };
 }
 
 function bothWays(padding: number | readonly [number, number]): readonly [vertical: number, horizontal: number] {
@@ -128,7 +142,6 @@ function dilated(
   x: tf.Tensor4D,
   weight: tf.Tensor4D,
   { stride, padding, dilation }: Required<Omit<Movement, 'groups'>>,
-  bias?: tf.Tensor1D,
 ): tf.Tensor4D {
   const [rows, columns, inputs, outputs] = weight.shape;
   if (padding === 'same') throw new RangeError("A convolution with dilation takes its padding in numbers, not 'same'.");
@@ -142,6 +155,5 @@ function dilated(
       const kernel = tf.slice(weight, [row, column, 0, 0], [1, 1, inputs, outputs]);
       terms.push(tf.conv2d(part, kernel, stride, 'valid'));
     }
-  const sum = tf.addN(terms) as tf.Tensor4D;
-  return bias ? tf.add(sum, bias) : sum;
+  return tf.addN(terms) as tf.Tensor4D;
 }

@@ -1,6 +1,15 @@
 import * as tf from '@tensorflow/tfjs';
+import type { Activation } from '../core/activations';
 import { type BatchNormParams, batchNormOfBatch, batchNormSpec, folded, type Observe } from './batchNorm';
-import { convolve, convolveChannels, depthwiseSpec, kernelSpec, type Movement } from './conv';
+import {
+  type ConvExtras,
+  convolve,
+  convolveChannels,
+  depthwiseSpec,
+  finished,
+  kernelSpec,
+  type Movement,
+} from './conv';
 
 /** A convolution, as a rule without bias, and the batch norm after it. */
 export type ConvNormParams = { weight: tf.Tensor4D; bias?: tf.Tensor1D | undefined; norm: BatchNormParams };
@@ -29,6 +38,18 @@ export function depthwiseNormSpec(
   };
 }
 
+/** What may follow in the same operation; see `ConvExtras`. */
+export type AfterNorm = Pick<ConvExtras, 'plus' | 'activation'>;
+
+/**
+ * A convolution and its activation, in one operation where there is one for both.
+ *
+ * @param act - the activation of that name
+ */
+export function activated(name: string, act: Activation, convolution: (after: AfterNorm) => tf.Tensor4D): tf.Tensor4D {
+  return name === 'relu' || name === 'relu6' ? convolution({ activation: name }) : act(convolution({}));
+}
+
 /**
  * Convolution and batch norm. Running statistics are multiplied into the kernel, which is far smaller than what it makes;
  * gradients pass through that.
@@ -38,11 +59,13 @@ export function convNorm(
   x: tf.Tensor4D,
   movement: Movement,
   { epsilon, observe }: Normalising,
+  after: AfterNorm = {},
 ): tf.Tensor4D {
-  if (observe) return batchNormOfBatch(norm, convolve(x, weight, movement, bias), epsilon, observe);
+  if (observe)
+    return finished(batchNormOfBatch(norm, convolve(x, weight, movement, { bias }), epsilon, observe), after);
   const { factor, summand } = folded(norm, epsilon);
   const shift = bias ? tf.add<tf.Tensor1D>(summand, tf.mul(bias, factor)) : summand;
-  return convolve(x, tf.mul(weight, factor), movement, shift);
+  return convolve(x, tf.mul(weight, factor), movement, { ...after, bias: shift });
 }
 
 /** The same of every channel by itself. */
@@ -51,8 +74,9 @@ export function depthwiseNorm(
   x: tf.Tensor4D,
   movement: Movement,
   { epsilon, observe }: Normalising,
+  after: AfterNorm = {},
 ): tf.Tensor4D {
-  if (observe) return batchNormOfBatch(norm, convolveChannels(x, weight, movement), epsilon, observe);
+  if (observe) return finished(batchNormOfBatch(norm, convolveChannels(x, weight, movement), epsilon, observe), after);
   const { factor, summand } = folded(norm, epsilon);
-  return convolveChannels(x, tf.mul(weight, tf.expandDims(factor, 1)), movement, summand);
+  return convolveChannels(x, tf.mul(weight, tf.expandDims(factor, 1)), movement, { ...after, bias: summand });
 }

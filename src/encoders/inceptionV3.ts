@@ -114,7 +114,7 @@ function inceptionStages(
 ): tf.Tensor4D[] {
   const run = (of: ConvNormParams, { kernel: [height, width], stride, valid }: Layer, x: tf.Tensor4D) => {
     const padding = valid ? 0 : ([(height - 1) / 2, (width - 1) / 2] as const);
-    return tf.relu(convNorm(of, x, { stride, padding }, { epsilon: EPSILON, observe }));
+    return convNorm(of, x, { stride, padding }, { epsilon: EPSILON, observe }, { activation: 'relu' });
   };
   const pool = { max: (x: tf.Tensor4D) => maxPool(x, 3, 2), average: (x: tf.Tensor4D) => averageAround(x, !keras) };
   let x = pixels;

@@ -1,10 +1,18 @@
 import * as tf from '@tensorflow/tfjs';
-import { activation } from '../core/activations';
+import { type Activation, activation } from '../core/activations';
 import type { ParamsOf } from '../core/spec';
 import type { Observe } from './batchNorm';
 import { convolve, convSpec } from './conv';
 import { type Architecture, type ConvNetworkOptions, isFrozen, passingOver } from './convNetwork';
-import { convNorm, convNormSpec, depthwiseNorm, depthwiseNormSpec, type Normalising } from './convNorm';
+import {
+  type AfterNorm,
+  activated,
+  convNorm,
+  convNormSpec,
+  depthwiseNorm,
+  depthwiseNormSpec,
+  type Normalising,
+} from './convNorm';
 import { imageNetPreprocessing, symmetricPreprocessing } from './imageNet';
 import { type MobileNaming, mobileKeys } from './mobileNames';
 import { type MobileActivation, type MobileBlock, type MobileName, type MobilePlan, mobilePlan } from './mobilePlan';
@@ -102,8 +110,9 @@ function mobileStages(
   observe: Observe | undefined,
 ): tf.Tensor4D[] {
   const { padding, normalising } = settingsOf(config, observe);
-  const stem = convNorm(params.stem, pixels, { stride: 2, padding: padding(3) }, normalising);
-  const x = activationOf(plan.activation)(stem);
+  const x = activate(plan.activation, (after) =>
+    convNorm(params.stem, pixels, { stride: 2, padding: padding(3) }, normalising, after),
+  );
   return [x, ...stagesAfter(0, params, config, plan, x, observe)];
 }
 
@@ -127,7 +136,8 @@ function stagesAfter(
     }
     outputs.push(x);
   }
-  if (params.head) outputs.push(activationOf(plan.activation)(convNorm(params.head, x, {}, normalising)));
+  const { head } = params;
+  if (head) outputs.push(activate(plan.activation, (after) => convNorm(head, x, {}, normalising, after)));
   return outputs;
 }
 
@@ -145,12 +155,10 @@ function invertedResidual(
   x: tf.Tensor4D,
   normalising: Normalising,
 ): tf.Tensor4D {
-  const act = activationOf(name);
-  let y = widen ? act(convNorm(widen, x, {}, normalising)) : x;
-  y = act(depthwiseNorm(depthwise, y, { stride, padding }, normalising));
+  const wide = widen ? activate(name, (after) => convNorm(widen, x, {}, normalising, after)) : x;
+  let y = activate(name, (after) => depthwiseNorm(depthwise, wide, { stride, padding }, normalising, after));
   if (weigh) y = tf.mul(y, channelWeights(weigh, squeeze, y));
-  const narrowed = convNorm(narrow, y, {}, normalising);
-  return stride === 1 && inputs === outputs ? tf.add(x, narrowed) : narrowed;
+  return convNorm(narrow, y, {}, normalising, { plus: stride === 1 && inputs === outputs ? x : undefined });
 }
 
 /** How much of every channel is let through, [batch, 1, 1, channels] (Hu et al. 2018, https://arxiv.org/abs/1709.01507). */
@@ -160,12 +168,16 @@ function channelWeights(
   x: tf.Tensor4D,
 ): tf.Tensor4D {
   const average = tf.mean<tf.Tensor4D>(x, [1, 2], true);
-  const inner = activation(name)(convolve(average, reduce.weight, {}, reduce.bias));
-  const outer = convolve(inner, expand.weight, {}, expand.bias);
+  const inner = activation(name)(convolve(average, reduce.weight, {}, { bias: reduce.bias }));
+  const outer = convolve(inner, expand.weight, {}, { bias: expand.bias });
   return gate === 'sigmoid' ? tf.sigmoid(outer) : hardSigmoid(outer);
 }
 
 const hardSigmoid = <T extends tf.Tensor>(x: T): T => tf.mul(tf.relu6(tf.add(x, 3)), 1 / 6);
 const hardSwish = <T extends tf.Tensor>(x: T): T => tf.mul(x, hardSigmoid(x));
 
-const activationOf = (name: MobileActivation) => (name === 'hardswish' ? hardSwish : activation(name));
+const activationOf = (name: MobileActivation): Activation => (name === 'hardswish' ? hardSwish : activation(name));
+
+/** The convolution and its activation. */
+const activate = (name: MobileActivation, convolution: (after: AfterNorm) => tf.Tensor4D) =>
+  activated(name, activationOf(name), convolution);

@@ -3,6 +3,7 @@ import { glorot } from '../core/init';
 import { variables } from '../core/parameters';
 import type { Random } from '../core/random';
 import { disposeTree } from '../core/tree';
+import { convolve, convolveChannels } from './conv';
 import { expectPixels } from './expectPixels';
 import type { Encoder, Preprocessing } from './types';
 
@@ -63,42 +64,23 @@ function mobileNetV2Params(random: Random): MobileNetV2Params {
   };
 }
 
-/**
- * min(max(x, 0), 6) whose gradient is written by hand: that of tfjs takes seven passes over the largest tensors of the
- * network, which was a third of a training step of the encoder, and comparisons are slow on wasm.
- */
-function relu6(x: tf.Tensor4D): tf.Tensor4D {
-  const custom = tf.customGrad((input, save) => {
-    const value = tf.relu6(input as tf.Tensor4D);
-    (save as tf.GradSaveFunc)([value]);
-    const gradFunc = (dy: tf.Tensor4D, [y]: tf.Tensor[]) => {
-      const inside = tf.mul(y!, tf.sub(6, y!)); // above 0 strictly between the bends, else 0
-      return tf.mul(dy, tf.clipByValue(tf.mul(inside, 1e30), 0, 1));
-    };
-    return { value, gradFunc };
-  });
-  return custom(x) as tf.Tensor4D;
-}
-
-// Not tf.fused, which would leave relu6 and its gradient to tfjs.
-const conv = ({ weight, bias }: ConvParams, x: tf.Tensor4D, strides: 1 | 2) =>
-  tf.add<tf.Tensor4D>(tf.conv2d(x, weight, strides, 'same'), bias);
-
-const depthwise = ({ weight, bias }: ConvParams, x: tf.Tensor4D, strides: 1 | 2) =>
-  tf.add<tf.Tensor4D>(tf.depthwiseConv2d(x, weight, strides, 'same'), bias);
-
 /** Inverted residual with a linear bottleneck: widen, filter each channel, narrow. */
 function invertedResidual(params: BlockParams, { inputs, outputs, stride }: Block, x: tf.Tensor4D): tf.Tensor4D {
-  const wide = params.expand ? relu6(conv(params.expand, x, 1)) : x;
-  const narrow = conv(params.project, relu6(depthwise(params.depthwise, wide, stride)), 1);
-  return stride === 1 && inputs === outputs ? tf.add(x, narrow) : narrow;
+  const { expand, depthwise, project } = params;
+  const wide = expand ? convolve(x, expand.weight, SAME, { bias: expand.bias, activation: 'relu6' }) : x;
+  const filtering = { bias: depthwise.bias, activation: 'relu6' } as const;
+  const filtered = convolveChannels(wide, depthwise.weight, { ...SAME, stride }, filtering);
+  const plus = stride === 1 && inputs === outputs ? x : undefined;
+  return convolve(filtered, project.weight, SAME, { bias: project.bias, plus });
 }
 
+const SAME = { padding: 'same' } as const;
+
 /** pixels [batch, height, width, 3] -> [batch, height / 32, width / 32, 1280] */
-export function mobileNetV2(params: MobileNetV2Params, pixels: tf.Tensor4D): tf.Tensor4D {
-  let x = relu6(conv(params.stem, pixels, 2));
-  for (const [index, block] of BLOCKS.entries()) x = invertedResidual(params.blocks[index]!, block, x);
-  return relu6(conv(params.head, x, 1));
+export function mobileNetV2({ stem, blocks, head }: MobileNetV2Params, pixels: tf.Tensor4D): tf.Tensor4D {
+  let x = convolve(pixels, stem.weight, { ...SAME, stride: 2 }, { bias: stem.bias, activation: 'relu6' });
+  for (const [index, block] of BLOCKS.entries()) x = invertedResidual(blocks[index]!, block, x);
+  return convolve(x, head.weight, SAME, { bias: head.bias, activation: 'relu6' });
 }
 
 /**

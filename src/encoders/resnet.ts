@@ -1,5 +1,5 @@
-import * as tf from '@tensorflow/tfjs';
-import { type Activation, activation } from '../core/activations';
+import type * as tf from '@tensorflow/tfjs';
+import { activation } from '../core/activations';
 import { dense } from '../core/dense';
 import { UsageError } from '../core/errors';
 import { linearSpec } from '../core/layerSpecs';
@@ -7,7 +7,7 @@ import type { ParamsOf } from '../core/spec';
 import type { Observe } from './batchNorm';
 import { maxPool } from './conv';
 import { type Architecture, type ConvNetworkOptions, isFrozen, passingOver } from './convNetwork';
-import { type ConvNormParams, convNorm, convNormSpec, type Normalising } from './convNorm';
+import { type AfterNorm, activated, type ConvNormParams, convNorm, convNormSpec, type Normalising } from './convNorm';
 import { imageNetPreprocessing } from './imageNet';
 import { halve } from './pooling';
 import { type ResNetNaming, resNetKeys } from './resnetNames';
@@ -73,11 +73,14 @@ function kernels(kind: ResNetShape['block'], plan: BlockPlan, groups: number): [
   ];
 }
 
+/** Does a convolution with the network's activation. */
+type Activate = (convolution: (after: AfterNorm) => tf.Tensor4D) => tf.Tensor4D;
+
 /** What comes out of the stem and of every stage, [batch, height / 4, width / 4, channels] and smaller. */
 function resNetStages(
   params: ResNetParams,
   config: ResNetConfig,
-  act: Activation,
+  act: Activate,
   pixels: tf.Tensor4D,
   observe?: Observe,
 ): tf.Tensor4D[] {
@@ -85,7 +88,7 @@ function resNetStages(
   const padding = params.stem.length === 1 ? 3 : 1;
   let x = pixels;
   for (const [index, layer] of params.stem.entries())
-    x = act(convNorm(layer, x, { stride: index === 0 ? 2 : 1, padding }, normalising));
+    x = act((after) => convNorm(layer, x, { stride: index === 0 ? 2 : 1, padding }, normalising, after));
   x = maxPool(x, 3, 2, 1);
   const outputs = [x];
   const plans = blockPlans(config);
@@ -102,7 +105,7 @@ function residual(
   { stride, dilation }: BlockPlan,
   { block, groups = 1, strideFirst = false, averageShortcut = false }: ResNetShape,
   x: tf.Tensor4D,
-  act: Activation,
+  act: Activate,
   normalising: Normalising,
 ): tf.Tensor4D {
   const small = { padding: dilation, dilation };
@@ -110,12 +113,12 @@ function residual(
     block === 'basic'
       ? [{ stride, ...small }, small]
       : [{ stride: strideFirst ? stride : 1 }, { stride: strideFirst ? 1 : stride, groups, ...small }, {}];
+  const plus = shortcutOf(params, stride, averageShortcut, x, normalising);
+  const last = params.convs.length - 1;
   let y = x;
-  for (const [index, conv] of params.convs.entries()) {
-    if (index > 0) y = tf.relu(y);
-    y = convNorm(conv, y, movements[index]!, normalising);
-  }
-  return act(tf.add(y, shortcutOf(params, stride, averageShortcut, x, normalising)));
+  for (const [index, conv] of params.convs.slice(0, last).entries())
+    y = convNorm(conv, y, movements[index]!, normalising, { activation: 'relu' });
+  return act((after) => convNorm(params.convs[last]!, y, movements[last]!, normalising, { ...after, plus }));
 }
 
 function shortcutOf(
@@ -139,7 +142,9 @@ function shortcutOf(
  */
 export function resNet(config: ResNetConfig): Architecture<ReturnType<typeof resNetSpec>> {
   const spec = resNetSpec(config);
-  const act = activation(config.activation ?? 'relu');
+  const name = config.activation ?? 'relu';
+  const own = activation(name);
+  const act: Activate = (convolution) => activated(name, own, convolution);
   const { stage: _, ...all } = config;
   const { names = 'torchvision', imageSize, stem, channels } = config;
   const passed = passingOver(spec, resNetSpec(all), new RegExp(`^${resNetKeys[names].head.replace('.', '\\.')}\\.`));

@@ -75,10 +75,10 @@ export function vgg(config: VGGConfig): Architecture<ReturnType<typeof vggSpec>>
       for (const block of params as VGGParams) {
         if (outputs.length > 0) x = maxPool(x, 2, 2);
         for (const { weight, bias, norm } of block) {
-          const y = norm
-            ? convNorm({ weight, norm, bias }, x, { padding: 1 }, normalising)
-            : convolve(x, weight, { padding: 1 }, bias);
-          x = tf.relu(y);
+          const after = { activation: 'relu' } as const;
+          x = norm
+            ? convNorm({ weight, norm, bias }, x, { padding: 1 }, normalising, after)
+            : convolve(x, weight, { padding: 1 }, { bias, ...after });
         }
         outputs.push(x);
       }

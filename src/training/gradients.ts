@@ -25,7 +25,7 @@ export function gradients(loss: () => tf.Scalar, parameters: Parameters): { loss
 /** `tf.variableGrads`, which by itself leaves behind all that it kept for the way back where a step of it throws. */
 function variableGrads(loss: () => tf.Scalar, list: tf.Variable[]): ReturnType<typeof tf.variableGrads> {
   try {
-    return tf.tidy(() => tf.variableGrads(loss, list));
+    return tf.tidy(() => tf.variableGrads(() => releasing(loss()), list));
   } catch (error) {
     const { state } = tf.engine();
     if (state.gradientDepth === 0) {
@@ -34,6 +34,40 @@ function variableGrads(loss: () => tf.Scalar, list: tf.Variable[]): ReturnType<t
     }
     throw error;
   }
+}
+
+/** A step of what tfjs wrote down on the way forward. */
+type TapeNode = {
+  saved?: tf.Tensor[];
+  gradient?: (above: (tf.Tensor | null)[]) => Record<string, () => tf.Tensor>;
+};
+
+/**
+ * Has every step of the way back free what the step after it no longer needs: what was kept for it, and the gradients that it
+ * read. tfjs by itself holds all of that until the end, which doubles the memory of a training step.
+ */
+function releasing(loss: tf.Scalar): tf.Scalar {
+  let done: tf.Tensor[] = [];
+  for (const node of (tf.engine().state.activeTape ?? []) as TapeNode[]) {
+    const { gradient, saved = [] } = node;
+    if (!gradient) continue;
+    node.gradient = (above) => {
+      tf.dispose(done);
+      done = [...above.filter((tensor) => tensor !== null), ...saved];
+      const held = new Set(done);
+      const asked = Object.entries(gradient(above)).map(([name, compute]) => {
+        const own = () => {
+          const found = compute();
+          if (held.has(found)) return tf.clone(found); // handed on as it came, or given twice
+          held.add(found);
+          return found;
+        };
+        return [name, own] as const;
+      });
+      return Object.fromEntries(asked);
+    };
+  }
+  return loss;
 }
 
 /**

@@ -382,3 +382,22 @@ test('the gradient of a filter whose patches do not fit in memory at once', () =
     gradients((x, w) => tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same')),
     1e-3, // sums of 8192 products
   ));
+
+test('a copy shares the data of what it was made from, which may go first', async () => {
+  await tf.setBackend('wasm');
+  await expectNoLeak(() => {
+    const engine = tf.backend();
+    const stored = engine.numDataIds();
+    const given = tf.tensor1d([1, 2, 3]);
+    const copy = tf.clone(given);
+    expect(engine.numDataIds() - stored).toBe(1);
+    given.dispose();
+    expectClose(
+      tf.tidy(() => tf.square(copy).dataSync()),
+      [1, 4, 9],
+      0,
+    );
+    copy.dispose();
+    expect(engine.numDataIds() - stored).toBe(0);
+  });
+});

@@ -25,8 +25,8 @@ test.each(convolutions)('a convolution $shape with $options and its gradients ag
       const bias = tf.tensor1d(noise('b', outputs));
       const run = (pixels: tf.Tensor4D, kernel: tf.Tensor4D) =>
         groups === outputs
-          ? convolveChannels(pixels, tf.transpose(kernel, [0, 1, 3, 2]), golden.options, bias)
-          : convolve(pixels, kernel, golden.options, bias);
+          ? convolveChannels(pixels, tf.transpose(kernel, [0, 1, 3, 2]), golden.options, { bias })
+          : convolve(pixels, kernel, golden.options, { bias });
       const y = run(x, weight);
       expectSome(y, golden.y);
       const above = tf.tensor4d(noise('gradient', y.size), y.shape);

@@ -78,3 +78,53 @@ test('sums of gradients keep what only one side has, and take both sides', () =>
     expectClose(sum.get('right')!, [4], 0);
     release(sum);
   }));
+
+test('what the way back has used is freed on the way', () =>
+  expectNoLeak(() => {
+    const parameter = tf.tidy(() => tf.variable(tf.fill([1000], 1.01)));
+    const held: number[] = [];
+    /** x * x, which writes down how many bytes there are when its gradient is asked for. */
+    const square = tf.customGrad((x, save) => {
+      (save as tf.GradSaveFunc)([x as tf.Tensor]);
+      const gradFunc = (above: tf.Tensor, [kept]: tf.Tensor[]) => {
+        held.push(tf.memory().numBytes);
+        return tf.tidy(() => tf.mul(tf.mul(above, kept!), 2));
+      };
+      return { value: tf.square(x as tf.Tensor), gradFunc };
+    });
+    const before = tf.memory().numBytes;
+    const { loss, grads } = gradients(
+      () => {
+        let x: tf.Tensor = parameter;
+        for (let i = 0; i < 6; i++) x = square(x);
+        return tf.sum(x) as tf.Scalar;
+      },
+      new Map([['parameter', parameter]]),
+    );
+    // d/dx x^64, float32
+    expectClose(grads.get('parameter')!, new Float32Array(1000).fill(64 * 1.01 ** 63), 0, 1e-5);
+    const tensors = held.map((bytes) => (bytes - before) / 4000);
+    expect(held).toHaveLength(6);
+    // Of the six squares, as many are left as there are still to go; tfjs holds them all, and a gradient of each.
+    for (const [i, count] of tensors.entries()) expect(count).toBeLessThan(8.1 - i);
+    tf.dispose([loss, parameter, ...grads.values()]);
+  }));
+
+test('a gradient that an operation hands on as it came is no trap', () =>
+  expectNoLeak(() => {
+    const parameter = tf.tidy(() => tf.variable(tf.tensor1d([1, 2, 3])));
+    /** (x, y) -> x + y, whose gradients are both the one tensor that it was given. */
+    const plus = tf.customGrad((x, y) => ({
+      value: tf.add(x as tf.Tensor, y as tf.Tensor),
+      gradFunc: (above: tf.Tensor) => [above, above],
+    }));
+    const { loss, grads } = gradients(
+      () => {
+        const [doubled, tripled] = [tf.mul(parameter, 2), tf.mul(parameter, 3)];
+        return tf.sum(tf.mul(plus(doubled, plus(tripled, doubled)), [1, 10, 100])) as tf.Scalar;
+      },
+      new Map([['parameter', parameter]]),
+    );
+    expectClose(grads.get('parameter')!, [7, 70, 700], 1e-4);
+    tf.dispose([loss, parameter, ...grads.values()]);
+  }));

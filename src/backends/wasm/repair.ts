@@ -6,6 +6,7 @@ import {
   depthwiseInputGradient,
 } from './convGradients';
 import { fastGather, fastTile } from './gather';
+import { sharingIdentity } from './identity';
 import { fastMatMul } from './matMul';
 import { fastMean, fastSum, segmentSum } from './reduce';
 import { fastSlice, fastSplit } from './slice';
@@ -19,6 +20,7 @@ const repairs: Record<string, (stock: tf.KernelFunc) => tf.KernelFunc> = {
   SplitV: fastSplit,
   GatherV2: fastGather,
   Tile: fastTile,
+  Identity: sharingIdentity,
   Sum: fastSum,
   Mean: fastMean,
   Tanh: () => fastTanh,
