@@ -9,10 +9,13 @@
  */
 import { parseArgs } from 'node:util';
 import { ApproximateIndex } from '../src/node/retrievalApproximate';
+import { VectorTable } from '../src/retrieval/exact/vectorTable';
 import { ImageTextIndex } from '../src/retrieval/imageTextIndex';
+import { duplicateRows } from '../src/retrieval/nearDuplicates';
 import type { SearchResult } from '../src/retrieval/types';
+import { lengthOf } from '../src/retrieval/vectors';
 import { noBrowser, openPage } from '../test/browser/page';
-import { drawer, type IndexTimes, items, structured, timeIndex } from './indexWork';
+import { clustered, drawer, type IndexTimes, items, structured, timeIndex } from './indexWork';
 import { machine, table } from './table';
 
 const { values } = parseArgs({
@@ -61,28 +64,32 @@ async function int8(): Promise<string[]> {
   return row('int8, Node', milliseconds, recall);
 }
 
-/** Random vectors, one in a hundred of them a copy with some noise of the one before. */
-async function nearDuplicates(): Promise<string> {
+/** Near-duplicates of vectors, one in a hundred of which is a copy with some noise of the one before, and what finding them took. */
+async function nearDuplicates(name: string, source: typeof items): Promise<string> {
   const noise = drawer(5);
+  const vectors = new VectorTable(size, 'float32');
   let last = new Float32Array(size);
-  const source = Array.from(items(duplicates, size, 99), ({ id, vector }, i) => {
-    const own = vector as Float32Array;
-    if (i % 100 === 99) {
+  for (const { vector } of source(duplicates, size, 99)) {
+    if (vectors.count % 100 === 99) {
       const other = noise(size);
-      last = last.map((value, j) => value + 0.2 * other[j]!);
-      return { id, vector: last };
-    }
-    last = own as Float32Array<ArrayBuffer>;
-    return { id, vector: own };
-  });
-  const index = await ImageTextIndex.build(source, { batchSize: 4096 });
-  const [start, used] = [performance.now(), process.cpuUsage()];
+      const scale = (0.2 * lengthOf(last, () => name)) / lengthOf(other, () => name);
+      last = last.map((value, j) => value + scale * other[j]!);
+    } else last = vector as Float32Array<ArrayBuffer>;
+    vectors.append(
+      last,
+      lengthOf(last, () => name),
+    );
+  }
+  const used = process.cpuUsage();
+  const found = duplicateRows(vectors, { threshold: 0.95 });
   let pairs = 0;
-  for await (const _ of index.nearDuplicates({ threshold: 0.95 })) pairs++;
-  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  let step = await found.next();
+  for (; !step.done; step = await found.next()) pairs++;
   const { user, system } = process.cpuUsage(used);
-  const busy = ((user + system) / 1e6).toFixed(1);
-  return `Near-duplicates among ${duplicates}: ${pairs} pairs in ${seconds} s, of which the processor worked ${busy} s`;
+  const all = (vectors.count * (vectors.count - 1)) / 2;
+  const { sketches, rows } = step.value;
+  const share = `${((100 * sketches) / all).toFixed(1)} % of all pairs by their sketches, ${rows} by their rows`;
+  return `${pairs} near-duplicates among ${duplicates} ${name} vectors: compared ${share}; ${((user + system) / 1e6).toFixed(1)} s of a processor`;
 }
 
 /** USearch as it comes, and how many of the ten best it finds, on vectors with and without structure. */
@@ -136,4 +143,6 @@ if (parts.has('int8')) rows.push(await int8());
 if (parts.has('approximate'))
   rows.push(...(await approximate().catch((error: Error) => [['USearch', '-', '-', '-', error.message]])));
 if (rows.length > 0) console.log(table(['index', 'least ms', 'median', 'most', ''], rows));
-if (parts.has('duplicates')) console.log(`\n${await nearDuplicates()}`);
+if (parts.has('duplicates'))
+  for (const [name, source] of Object.entries({ independent: items, structured, clustered }))
+    console.log(`\n${await nearDuplicates(name, source)}`);

@@ -46,6 +46,16 @@ export function* structured(
   }
 }
 
+/** Vectors in clusters of some hundred, as the pictures of an event or of a product are. */
+export function* clustered(count: number, size: number, seed: number): Generator<VectorItem> {
+  const draw = drawer(seed);
+  const centres = Array.from({ length: Math.ceil(count / 300) }, () => draw(size));
+  for (let i = 0; i < count; i++) {
+    const centre = centres[i % centres.length]!;
+    yield { id: `${i}`, vector: draw(size).map((value, j) => centre[j]! + 0.5 * value) };
+  }
+}
+
 /** The ids of the largest cosines in float64, looked at one after the other. */
 export function bruteForce(index: ImageTextIndex, query: Float32Array, top: number): string[] {
   const best: { id: string; score: number }[] = [];

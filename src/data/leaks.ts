@@ -1,6 +1,7 @@
 import { UsageError } from '../core/errors';
+import { alike, BANDS } from './alike';
 import { NameTable } from './nameTable';
-import { HASH_WORDS, hashDistance, perceptualHash } from './perceptualHash';
+import { HASH_WORDS, perceptualHash } from './perceptualHash';
 import { toPixels } from './pixels';
 import { ahead } from './streams';
 import type { Dataset, Problem } from './types';
@@ -90,50 +91,6 @@ export async function findLeaks(
   for (const { a, b, distance: apart } of alike(hashes, distance, (a, b) => partOf(a) !== partOf(b)))
     leaks.push({ first: named(a), second: named(b), kind: 'picture', distance: apart });
   return { leaks, problems };
-}
-
-/** Two hashes that differ in fewer bits than there are bands agree in one of them. */
-const BANDS = 16;
-
-/**
- * Pairs of hashes that are no further apart than `distance`, found without comparing all of them.
- *
- * @param hashes - four words each
- * @param counts - whether a pair is looked for
- */
-export function alike(
-  hashes: Uint32Array,
-  distance: number,
-  counts: (a: number, b: number) => boolean,
-): { a: number; b: number; distance: number }[] {
-  const size = hashes.length / HASH_WORDS;
-  const at = (place: number) => hashes.subarray(place * HASH_WORDS, (place + 1) * HASH_WORDS);
-  const structured = Uint32Array.from({ length: size }, (_, place) => place).filter((place) => {
-    const apart = hashDistance(at(place), [0, 0, 0, 0]);
-    return apart > distance + 4 && apart < 128 - distance - 4;
-  });
-  const band = (place: number, number: number) =>
-    (hashes[place * HASH_WORDS + (number >> 2)]! >>> ((number & 3) * 8)) & 255;
-  const pairs = new Map<string, { a: number; b: number; distance: number }>();
-  // Eight bands of 16 bits agree for fewer pairs by chance than 16 of 8, and serve up to 7 bits.
-  const wide = distance < BANDS / 2;
-  for (let number = 0; number < BANDS; number += wide ? 2 : 1) {
-    const keyOf = (place: number) => (wide ? band(place, number) * 256 + band(place, number + 1) : band(place, number));
-    const order = structured.slice().sort((a, b) => keyOf(a) - keyOf(b) || a - b);
-    for (let start = 0; start < order.length; ) {
-      let end = start + 1;
-      while (end < order.length && keyOf(order[end]!) === keyOf(order[start]!)) end++;
-      for (let i = start; i < end; i++)
-        for (let j = i + 1; j < end; j++) {
-          const [a, b] = [order[i]!, order[j]!];
-          if (!counts(a, b)) continue;
-          const apart = hashDistance(at(a), at(b));
-          if (apart <= distance) pairs.set(`${a} ${b}`, { a, b, distance: apart });
-        }
-      start = end;
-    }
-  }
-  return [...pairs.values()].sort((x, y) => x.a - y.a || x.b - y.b);
 }
 
 function bareName(id: string): string {

@@ -34,7 +34,8 @@ export function hashDistance(a: ArrayLike<number>, b: ArrayLike<number>): number
   return distance;
 }
 
-function bitsIn(word: number): number {
+/** How many bits of a 32-bit number are 1. */
+export function bitsIn(word: number): number {
   let v = word - ((word >>> 1) & 0x55555555);
   v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);
   return Math.imul((v + (v >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;

@@ -115,7 +115,7 @@ export class CaptionIndex {
     const about = records.flatMap(({ c, a }) => a ?? c.map(() => ({})));
     return {
       id,
-      image: () => opener.open(picture, id),
+      image: opener.image(picture, id),
       captions: records.flatMap(({ c }) => c),
       split,
       metadata: {

@@ -1,7 +1,7 @@
 import { extname } from 'node:path';
 import sharp from 'sharp';
 import { expectWhole } from '../core/errors';
-import { alike } from '../data/leaks';
+import { firstAlike } from '../data/alike';
 import { HASH_WORDS, perceptualHash } from '../data/perceptualHash';
 import { toPixels } from '../data/pixels';
 import { ahead } from '../data/streams';
@@ -58,12 +58,8 @@ export async function checkPictures(
     onProgress?.(place, data.size);
   }
   if (duplicates === false) return findings;
-  const seen = new Set<number>();
-  for (const { a, b } of alike(hashes, duplicates, () => true)) {
-    if (seen.has(b)) continue;
-    seen.add(b);
+  for (const { a, b } of firstAlike(hashes, duplicates))
     findings.push({ id: data.ids[b]!, kind: 'duplicate', why: `looks like ${data.ids[a]}` });
-  }
   return findings;
 }
 

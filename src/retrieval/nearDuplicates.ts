@@ -1,7 +1,9 @@
 import { expectPositive, UsageError } from '../core/errors';
 import type { Source } from '../data/streams';
+import { type Ball, type BallTree, ballsWithin, ballTree } from './exact/ballTree';
 import { SEGMENT_ROWS } from './exact/memory';
-import type { VectorTable } from './exact/vectorTable';
+import { mainDirections, product, sketchOf } from './exact/sketch';
+import { type Query, VectorTable } from './exact/vectorTable';
 
 export type DuplicateOptions = {
   /** The least cosine of a pair, above 0 and at most 1; by default 0.95. */
@@ -17,38 +19,61 @@ export type DuplicatePair = { first: string; second: string; score: number };
 /** Items that belong together because of their pairs, directly or through others, in the order of the pairs. */
 export type DuplicateGroup = { ids: string[]; pairs: DuplicatePair[] };
 
-/** Rows whose bound is looked at together. */
-const BLOCK = 256;
+/** What a search took: products of sketches, and of whole rows. */
+export type DuplicateWork = { sketches: number; rows: number };
 
-/** Numbers of a row that are looked at first. */
-const PREFIXES = [32, 64, 128, 256];
+/** Rows whose bound is looked at together; a divisor of the rows of a segment. */
+const BLOCK = 64;
 
-/** What the row-by-row checks after the prefix cost, in bytes of codes that could be multiplied in that time. */
+/** How many directions a sketch may have. */
+const MOST_DIRECTIONS = 256;
+const SKETCHES = [32, 64, 128];
+
+/** What looking at a whole row after its sketch costs, in bytes of codes that could be multiplied in that time. */
 const CHECK_COST = 1500;
 
-/** A table, and the lengths of what its rows have beyond their first `prefix` numbers. */
-type Prefixed = { table: VectorTable; prefix: number; rests: Float32Array; blocks: Block[] };
+/** Room for what rounding takes from products of sketches. */
+const ROUNDING = 1e-6;
 
-/** The largest of what is known of the rows of a block. */
+/** About what codes add to the bound of a product. */
+const CODES = 0.005;
+
+/** Sketches of the rows of a table, in the order of a tree of them: the products with directions as a table, and the rests. */
+type Sketched = {
+  table: VectorTable;
+  sketches: VectorTable;
+  rests: Float32Array;
+  tree: BallTree;
+  /** All balls without parts, where asking the tree would cost more than it leaves out. */
+  every: Ball[] | undefined;
+  placeOf: Uint32Array;
+  blocks: Block[];
+};
+
+/** The largest of what is known of the sketches of a block. */
 type Block = { scale: number; residual: number; rest: number };
 
 /**
- * Pairs of rows whose product is at least `threshold`, by the first and then the second. Exact: of all pairs the products of
- * the first numbers are computed in whole numbers; what the others add is at most the product of their lengths (Cauchy and
- * Schwarz), and only pairs that can reach the threshold by that bound are looked at further. How many numbers come first is
- * chosen so that the whole takes the least time on a sample of the rows.
+ * Pairs of rows whose product is at least `threshold`, by the first and then the second; at the end, what that took. Exact: rows become sketches
+ * (`sketchOf`) that are never further apart than they are. A tree of balls over the sketches leaves out what is too far away as a whole; of the rest,
+ * products of sketches are computed in whole numbers, which bounds those of the rows; and only pairs that can reach the threshold by
+ * that bound are looked at further. How many directions a sketch has is chosen so that the whole takes the least time on a sample of the
+ * rows.
+ *
+ * The time grows with the number of rows times that of what lies near each: less than with the square of the number where vectors lie in
+ * few dimensions or tight clusters, and with the square where all are as far from one another as independent ones.
  */
 export async function* duplicateRows(
   table: VectorTable,
   { threshold = 0.95, signal, onProgress }: DuplicateOptions,
-): AsyncGenerator<{ first: number; second: number; score: number }> {
+): AsyncGenerator<{ first: number; second: number; score: number }, DuplicateWork> {
   expectPositive('threshold', threshold);
   if (threshold > 1) throw new UsageError(`threshold is ${threshold} but a cosine is 1 at most.`);
   // What rounding takes away from the cosine of a vector with itself is no difference.
   const least = Math.min(threshold, 1 - 1e-6);
-  const prefix = choosePrefix(table, least);
-  const rests = restLengths(table, prefix, 0, table.count);
-  const prefixed: Prefixed = { table, prefix, rests, blocks: blocksOf(table, rests) };
+  const work: DuplicateWork = { sketches: 0, rows: 0 };
+  if (table.count < 2) return work;
+  const sketched = sketchRows(table, least);
   let rested = performance.now();
   for (let first = 0; first < table.count; first++) {
     if (performance.now() - rested > 50) {
@@ -57,74 +82,126 @@ export async function* duplicateRows(
       onProgress?.(first, table.count);
       rested = performance.now();
     }
-    yield* pairsOf(prefixed, first, least); // an array: what others ask of the table in between does no harm
+    yield* pairsOf(sketched, first, least, work); // an array: what others ask of the table in between does no harm
   }
+  return work;
 }
 
 /** The pairs of a row with rows after it. */
 function pairsOf(
-  { table, prefix, rests, blocks }: Prefixed,
+  { table, sketches, rests, tree, every, placeOf, blocks }: Sketched,
   first: number,
   least: number,
+  work: DuplicateWork,
 ): { first: number; second: number; score: number }[] {
-  const vector = Float64Array.from(table.vector(first));
-  const { scale, slack } = table.ask(vector);
+  const along = Float64Array.from(sketches.vector(placeOf[first]!));
+  const rest = rests[placeOf[first]!]!;
+  const near = every
+    ? every.filter(({ last }) => last > first)
+    : ballsWithin(tree.root, Float64Array.of(...along, rest), reachOf(least), first);
+  if (near.length === 0) return [];
+  const { scale, slack } = sketches.ask(along);
+  let whole: Query | undefined;
   const pairs: { first: number; second: number; score: number }[] = [];
-  for (let index = Math.floor((first + 1) / BLOCK); index < blocks.length; index++) {
-    const start = Math.max(first + 1, index * BLOCK);
-    const end = Math.min(table.count, (index + 1) * BLOCK);
-    if (start === end) break;
-    const block = blocks[index]!;
-    const largest = Math.max(0, table.memory.multiply(start, end - start, prefix));
-    if (largest * scale * block.scale + block.residual + slack + rests[first]! * block.rest < least) continue;
+  for (const { start, end } of near) {
+    const from = firstAfter(tree.order, start, end, first);
+    const block = blocks[start / BLOCK]!;
+    work.sketches += end - from;
+    const largest = Math.max(0, sketches.memory.multiply(from, end - from));
+    if (largest * scale * block.scale + block.residual + slack + ROUNDING + rest * block.rest < least) continue;
     const segment = Math.floor(start / SEGMENT_ROWS);
-    const { scales, residuals } = table.segments[segment]!;
-    const products = table.memory.products(segment);
-    for (let second = start; second < end; second++) {
-      const at = second % SEGMENT_ROWS;
-      const factor = scale * scales[at]!;
-      const error = residuals[at]! + slack;
-      if (products[at]! * factor + error + rests[first]! * rests[second]! < least) continue;
-      if (table.memory.multiply(second, 1) * factor + error < least) continue;
-      const score = table.exactly(second, vector);
+    const { scales, residuals } = sketches.segments[segment]!;
+    const products = sketches.memory.products(segment);
+    for (let place = from; place < end; place++) {
+      const at = place % SEGMENT_ROWS;
+      const product = products[at]! * scale * scales[at]!;
+      if (product + residuals[at]! + slack + ROUNDING + rest * rests[place]! < least) continue;
+      work.rows++;
+      whole ??= table.ask(Float64Array.from(table.vector(first)));
+      const second = tree.order[place]!;
+      if (upperProduct(table, second, whole) < least) continue;
+      const score = table.exactly(second, whole.vector);
       if (score >= least) pairs.push({ first, second, score });
     }
   }
-  return pairs;
+  return pairs.sort((a, b) => a.second - b.second);
 }
 
-/** How many numbers to look at first: what takes the least time on some rows, each with the same others. */
-function choosePrefix(table: VectorTable, least: number): number {
+/** What the product of a row is at most, by its codes. */
+function upperProduct(table: VectorTable, row: number, { scale, slack }: Query): number {
+  const { scales, residuals } = table.segments[Math.floor(row / SEGMENT_ROWS)]!;
+  const at = row % SEGMENT_ROWS;
+  return table.memory.multiply(row, 1) * scale * scales[at]! + residuals[at]! + slack;
+}
+
+/** The first place from `start` whose row comes after `row`, or `end`; rows are sorted there. */
+function firstAfter(order: Uint32Array, start: number, end: number, row: number): number {
+  let [low, high] = [start, end];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (order[middle]! > row) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function sketchRows(table: VectorTable, least: number): Sketched {
+  const { count } = table;
+  const directions = chooseDirections(table, least);
+  const width = directions.length + 1;
+  const points = new Float32Array(count * width);
+  for (let row = 0; row < count; row++) points.set(sketchOf(table.vector(row), directions), row * width);
+  const tree = ballTree(points, width, BLOCK);
+  const sketches = new VectorTable(width - 1, 'float32');
+  const rests = new Float32Array(count);
+  const placeOf = new Uint32Array(count);
+  for (const [place, row] of tree.order.entries()) {
+    placeOf[row] = place;
+    sketches.append(points.subarray(row * width, (row + 1) * width - 1));
+    rests[place] = points[(row + 1) * width - 1]!;
+  }
+  const every = leavesOut(tree, points, width, reachOf(least))
+    ? undefined
+    : ballsWithin(tree.root, tree.root.centre, Infinity, -1);
+  return { table, sketches, rests, tree, every, placeOf, blocks: blocksOf(sketches, rests) };
+}
+
+/** How far apart rows, and thus sketches, can be whose product is `least`. */
+const reachOf = (least: number) => Math.sqrt(2 - 2 * least + 10 * ROUNDING);
+
+/** Whether the tree leaves out a fifth of all points or more, for some of them. */
+function leavesOut({ root }: BallTree, points: Float32Array, width: number, reach: number): boolean {
+  const count = points.length / width;
+  const asked = Math.min(count, 64);
+  let left = 0;
+  for (let i = 0; i < asked; i++) {
+    const row = Math.floor((i * count) / asked);
+    const near = ballsWithin(root, Float64Array.from(points.subarray(row * width, (row + 1) * width)), reach, -1);
+    left += near.reduce((sum, { start, end }) => sum + end - start, 0);
+  }
+  return left < 0.8 * asked * count;
+}
+
+/** As many directions as make it take the least time on some rows, each with the same others. */
+function chooseDirections(table: VectorTable, least: number): Float64Array[] {
   const { count, size } = table;
-  const whole = table.memory.stride;
-  const others = Math.min(count, BLOCK);
-  const step = Math.max(1, Math.floor(count / 64));
-  const costs = PREFIXES.filter((prefix) => prefix < size).map((prefix) => {
-    const rests = restLengths(table, prefix, 0, others);
-    let [asked, passed] = [0, 0];
-    for (let row = 0; row < count; row += step) {
-      const vector = Float64Array.from(table.vector(row));
-      const [rest] = restLengths(table, prefix, row, 1);
-      for (let other = 0; other < others; other++, asked++) {
-        const values = table.vector(other);
-        let product = 0;
-        for (let i = 0; i < prefix; i++) product += values[i]! * vector[i]!;
-        if (product + rest! * rests[other]! >= least) passed++;
-      }
-    }
-    return { prefix, cost: prefix + (passed / asked) * CHECK_COST };
-  });
-  return costs.reduce((best, each) => (each.cost < best.cost ? each : best), { prefix: whole, cost: whole }).prefix;
-}
-
-/** The lengths of what rows have beyond their first numbers, and not below them. */
-function restLengths(table: VectorTable, prefix: number, start: number, rows: number): Float32Array {
-  return Float32Array.from({ length: rows }, (_, row) => {
-    const vector = table.vector(start + row);
-    let squares = 0;
-    for (let i = prefix; i < vector.length; i++) squares += vector[i]! ** 2;
-    return Math.sqrt(squares) * (1 + 2 ** -20);
-  });
+  let best = { directions: [] as Float64Array[], cost: Number.POSITIVE_INFINITY };
+  for (const width of [...SKETCHES.filter((width) => width < size), Math.min(size, MOST_DIRECTIONS)]) {
+    const directions = mainDirections(table, width);
+    const some = (rows: number) => {
+      const step = Math.max(1, Math.floor(count / rows));
+      // Odd ones: directions fit the even ones, which they were found from, better than the others.
+      const places = Array.from({ length: Math.min(rows, count) }, (_, i) => Math.min((i * step) | 1, count - 1));
+      return places.map((place) => sketchOf(table.vector(place), directions));
+    };
+    const [asked, others] = [some(64), some(256)];
+    let passed = 0;
+    for (const one of asked) for (const other of others) if (product(one, other) >= least - CODES) passed++;
+    const checks = (passed / asked.length / others.length) * CHECK_COST;
+    if (width + checks < best.cost) best = { directions, cost: width + checks };
+    if (checks < width) break; // twice as many would cost more than they can save
+  }
+  return best.directions;
 }
 
 function blocksOf({ count, segments }: VectorTable, rests: Float32Array): Block[] {

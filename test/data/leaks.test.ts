@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import { expect, test } from 'vitest';
 import { Random } from '../../src/core/random';
 import { datasetOf } from '../../src/data/dataset';
-import { alike, findLeaks } from '../../src/data/leaks';
+import { findLeaks } from '../../src/data/leaks';
 import { hashDistance, perceptualHash } from '../../src/data/perceptualHash';
 import type { PixelImage } from '../../src/data/types';
 import { readImage } from '../../src/node/image';
@@ -35,28 +35,6 @@ test('a picture that was made smaller, saved again or made brighter looks the sa
 
 test('distances are counted in bits', () => {
   expect(hashDistance([0, 0, 0, 0], [0xffffffff, 1, 0x80000000, 0])).toBe(34);
-});
-
-test('alike pairs are those that comparing all finds', () => {
-  const words = new Uint32Array(300 * 4).map((_, i) => new Random(i).seed * 2 + (i & 1));
-  // A hundred of them again, each with a few bits changed.
-  for (let i = 0; i < 100; i++) {
-    const bits = new Random(i).fork('bits').uniform(12);
-    for (let word = 0; word < 4; word++) words[(200 + i) * 4 + word] = words[i * 4 + word]!;
-    for (let b = 0; b < i % 13; b++) {
-      const bit = Math.floor(bits[b]! * 128);
-      words[(200 + i) * 4 + (bit >> 5)]! ^= 1 << (bit & 31);
-    }
-  }
-  for (const distance of [0, 5, 7, 8, 12]) {
-    const expected: string[] = [];
-    for (let a = 0; a < 300; a++)
-      for (let b = a + 1; b < 300; b++)
-        if (hashDistance(words.subarray(a * 4, a * 4 + 4), words.subarray(b * 4, b * 4 + 4)) <= distance)
-          expected.push(`${a} ${b}`);
-    expect(expected.length).toBeGreaterThan(5);
-    expect(alike(words, distance, () => true).map(({ a, b }) => `${a} ${b}`)).toEqual(expected);
-  }
 });
 
 test('pictures that are in two splits are found, by name and by look', async () => {
