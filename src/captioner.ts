@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { warnIfPlainCpu } from './backends/warnIfPlainCpu';
+import type { MetadataReading } from './captioner/metadata';
 import { expectWhole, UsageError } from './core/errors';
 import { parametersOf } from './core/parameters';
 import { leaves, type Tree } from './core/tree';
@@ -27,6 +28,8 @@ export interface Captioner {
   readonly search?: Search | undefined;
   /** Tokens that are never said; by default padding, start and unknown. */
   readonly suppress?: readonly number[];
+  /** What it was made to read of the metadata of pictures; see `captionWithMetadata`. */
+  readonly metadata?: MetadataReading | undefined;
 }
 
 export type CaptionOptions = {

@@ -14,5 +14,13 @@ export { type EventFile, eventFile } from './node/eventFile';
 export { type FeatureFolders, featureCache, featureFolder } from './node/featureCache';
 export { type ReadImageOptions, readImage } from './node/image';
 export { languageDetector } from './node/languageDetector';
+export { type DataParallel, type DataParallelOptions, dataParallel } from './node/parallel/dataParallel';
 export { checkPictures, type PictureCheckOptions, type PictureFinding } from './node/pictureChecks';
+export type { PictureOrigin } from './node/pictureTask';
+export {
+  type PictureThreads,
+  type PictureThreadsOptions,
+  pictureThreads,
+  type ThreadedImage,
+} from './node/pictureThreads';
 export { ApproximateIndex, type ApproximateIndexOptions } from './node/retrievalApproximate';

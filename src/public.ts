@@ -55,9 +55,12 @@ export type { LoadParts, SaveOptions } from './captioner/checkpoint';
 export { type Ensemble, ensemble } from './captioner/ensemble';
 export {
   type MetadataOptions,
+  type MetadataReading,
   type MetadataText,
   metadataCaptions,
+  metadataOf,
   metadataPrompt,
+  metadataReading,
   nameSlot,
   readMetadata,
   withNames,
@@ -125,6 +128,7 @@ export {
 export { type CaptionRecord, datasetAt, datasetOf, type SplitShares, splitByPicture } from './data/dataset';
 export { type FastText, openFastText, type ReadRange } from './data/fastText';
 export type { Files } from './data/files';
+export { type Fit, fitPixels } from './data/fit';
 export { readGloVe, type WordVector } from './data/glove';
 export type { WikipediaCaption } from './data/layouts/wikipedia';
 export { findLeaks, type Leak, type LeakOptions } from './data/leaks';
@@ -150,7 +154,17 @@ export { resize, resizeBilinear } from './data/resize';
 export { batched, type Source, shuffled } from './data/streams';
 export { tokenBias } from './data/tokenBias';
 export type { Tokenizer } from './data/tokenizer';
-export type { CaptionData, Dataset, Example, Image, PixelImage, Problem, Split } from './data/types';
+export type {
+  CaptionData,
+  Dataset,
+  Example,
+  FittedImage,
+  Image,
+  OpenImage,
+  PixelImage,
+  Problem,
+  Split,
+} from './data/types';
 export {
   countWords,
   type OutOfVocabulary,
@@ -352,6 +366,7 @@ export {
 export type { FeatureType } from './training/featureCodec';
 export { type FeatureStore, type FeatureStoreOptions, openFeatureStore } from './training/featureStore';
 export {
+  batchesAhead,
   type EncoderIdentity,
   type FeatureCache,
   type FeatureReader,
@@ -385,6 +400,7 @@ export {
 export { drawNegatives, type NegativesOptions } from './training/objectives/negatives';
 export { parseObjectives } from './training/objectives/parseObjectives';
 export { type AdamOptions, type AdamWOptions, adam, adamW, type Optimizer } from './training/optimizers';
+export type { Parallel, PlainBatch } from './training/parallel';
 export { decayExcept, type ParameterGroup, withGroups } from './training/parameterGroups';
 export {
   bleuReward,

@@ -11,6 +11,7 @@ import {
   type GenerationDefaults,
 } from './captioner';
 import { type LoadParts, readCaptioner, type SaveOptions, writeCaptioner } from './captioner/checkpoint';
+import { type MetadataOptions, type MetadataReading, metadataReading } from './captioner/metadata';
 import { type CaptionPart, type StreamOptions, streamCaption } from './captioner/stream';
 import type { CaptionTokenizer } from './captioner/tokenizerFiles';
 import { expectDropout } from './core/dropout';
@@ -50,6 +51,8 @@ export type TransformerCaptionerOptions = {
   dropout?: number;
   /** How to search by default. */
   generation?: Partial<GenerationDefaults>;
+  /** What it reads of the metadata of pictures, to be trained by `metadataPrompted` with the same; see `captionWithMetadata`. */
+  metadata?: MetadataOptions;
   seed?: number;
 };
 
@@ -71,6 +74,20 @@ const decoderSchema = v.object({
   tied: v.boolean(),
 });
 
+/** Metadata stands before a caption between two start tokens, and takes places of it. */
+function expectRoom(
+  { maxPositions }: PlainTransformerConfig,
+  { maxLength }: GenerationDefaults,
+  metadata: MetadataReading | undefined,
+): void {
+  if (!metadata) return;
+  const needed = 2 + metadata.maxTokens + maxLength;
+  if (maxPositions < needed)
+    throw new UsageError(
+      `maxPositions is ${maxPositions} but ${metadata.maxTokens} tokens of metadata and ${maxLength} of a caption need ${needed}.`,
+    );
+}
+
 /** Positions that an encoder gives. */
 const positionsOf = ({ leading = 0, grid: [rows, columns] }: Encoder) => leading + rows * columns;
 
@@ -89,6 +106,7 @@ export class TransformerCaptioner implements Captioner {
     readonly tokenizer: CaptionTokenizer,
     readonly generation: GenerationDefaults,
     readonly dropout: number,
+    readonly metadata: MetadataReading | undefined,
     private readonly ownsEncoder: boolean,
   ) {
     const params = createParams(plainTransformerSpec(config), random);
@@ -123,7 +141,9 @@ export class TransformerCaptioner implements Captioner {
     };
     const defaults = { beamSize: 3, lengthPenalty: 0.9, maxLength: 20, ...generation };
     const random = new Random(seed).fork('decoder');
-    return new TransformerCaptioner(encoder, config, random, tokenizer, defaults, dropout, false);
+    const metadata = options.metadata && metadataReading(options.metadata);
+    expectRoom(config, defaults, metadata);
+    return new TransformerCaptioner(encoder, config, random, tokenizer, defaults, dropout, metadata, false);
   }
 
   /**
@@ -136,12 +156,22 @@ export class TransformerCaptioner implements Captioner {
     return readCaptioner(
       store,
       { ...KIND, decoder: decoderSchema },
-      ({ encoder, decoder, tokenizer, generation, dropout, ownsEncoder }) => {
+      ({ encoder, decoder, tokenizer, generation, dropout, metadata, ownsEncoder }) => {
         if (positionsOf(encoder) !== decoder.positions)
           throw new DataError(
             `config.json in ${store.location} describes an encoder with ${positionsOf(encoder)} positions but a decoder that reads ${decoder.positions}. Put back the configuration that was saved with the weights.`,
           );
-        return new TransformerCaptioner(encoder, decoder, new Random(0), tokenizer, generation, dropout, ownsEncoder);
+        const random = new Random(0);
+        return new TransformerCaptioner(
+          encoder,
+          decoder,
+          random,
+          tokenizer,
+          generation,
+          dropout,
+          metadata,
+          ownsEncoder,
+        );
       },
       parts,
     );

@@ -6,8 +6,8 @@ import { splitByPicture } from '../../src/data/dataset';
 import { ahead } from '../../src/data/streams';
 
 const side = 64;
-const colours = { red: '#d62728', green: '#2ca02c', blue: '#1f4fd8', yellow: '#f2c40f' };
-const shapes = ['circle', 'square', 'triangle'] as const;
+export const colours = { red: '#d62728', green: '#2ca02c', blue: '#1f4fd8', yellow: '#f2c40f' };
+export const shapes = ['circle', 'square', 'triangle'] as const;
 const sizes = { small: 8, large: 16 };
 const places = {
   'in the middle': [32, 32],
@@ -27,7 +27,13 @@ const relations = {
   ],
 } as const;
 
-type Shape = { colour: keyof typeof colours; shape: (typeof shapes)[number]; radius: number; x: number; y: number };
+export type Shape = {
+  colour: keyof typeof colours;
+  shape: (typeof shapes)[number];
+  radius: number;
+  x: number;
+  y: number;
+};
 type Drawing = { shapes: Shape[]; sentence: string };
 
 export type DrawShapesOptions = { pictures?: number; seed?: number };
@@ -105,7 +111,8 @@ function captions(sentence: string): string[] {
   return [plain, plain, plain, `There is ${sentence} .`, `A picture of ${sentence} .`];
 }
 
-function svg(drawn: readonly Shape[]): string {
+/** The picture, 64 x 64 on white. */
+export function svg(drawn: readonly Shape[]): string {
   const elements = drawn.map(({ colour, shape, radius: r, x, y }) => {
     const fill = `fill="${colours[colour]}"`;
     if (shape === 'circle') return `<circle cx="${x}" cy="${y}" r="${r}" ${fill}/>`;

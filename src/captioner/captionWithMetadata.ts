@@ -4,7 +4,15 @@ import { UsageError } from '../core/errors';
 import { leaves, type Tree } from '../core/tree';
 import { prompted } from '../decoders/prompted';
 import { TransformerDecoder } from '../decoders/transformer';
-import { type MetadataOptions, metadataPrompt, nameSlot, readMetadata, withNames } from './metadata';
+import {
+  type MetadataOptions,
+  type MetadataReading,
+  metadataPrompt,
+  metadataReading,
+  nameSlot,
+  readMetadata,
+  withNames,
+} from './metadata';
 
 /** Of one picture each, in their order; undefined where nothing is known. */
 export type MetadataList = readonly (Readonly<Record<string, unknown>> | undefined)[];
@@ -14,14 +22,16 @@ export type MetadataList = readonly (Readonly<Record<string, unknown>> | undefin
  * `metadataPrompted`. Names of the metadata come into captions by their slots: words that the captioner says and that the names
  * then take the place of, so that names are spelt right which no vocabulary has. A slot for which there is no name is never said.
  *
- * @throws UsageError for a captioner whose decoder is no transformer, and where there is not one entry per picture
+ * @param options - what is read of the metadata; by default what the captioner says it was trained to read
+ * @throws UsageError for a captioner whose decoder is no transformer or that was not trained to read metadata, and where there is
+ * not one entry per picture
  * @see slots for names that the context fills: Biten et al. 2019, https://arxiv.org/abs/1904.01475, section 3
  */
 export async function captionWithMetadata(
   captioner: Captioner,
   features: tf.Tensor3D,
   metadata: MetadataList,
-  { fields, maxTokens, maxNames, ...options }: MetadataOptions & CaptionOptions,
+  { fields, maxTokens, maxNames, ...options }: Partial<MetadataOptions> & CaptionOptions = {},
 ): Promise<Caption[]> {
   const { decoder, tokenizer, encoder, generation, search } = captioner;
   const [images] = features.shape;
@@ -31,7 +41,7 @@ export async function captionWithMetadata(
     );
   if (metadata.length !== images)
     throw new UsageError(`There is metadata of ${metadata.length} pictures for ${images}; give one entry for each.`);
-  const reading = { fields, ...(maxTokens && { maxTokens }), ...(maxNames !== undefined && { maxNames }) };
+  const reading = readingOf(captioner, { fields, maxTokens, maxNames });
   const texts = metadata.map((each) => readMetadata(each, reading));
   const { padId, startId, endId, unknownId } = tokenizer;
   const usual = captioner.suppress ?? [padId, startId, unknownId].filter((token) => token !== endId);
@@ -59,6 +69,25 @@ export async function captionWithMetadata(
   }
   return captions;
 }
+
+/** @throws UsageError where nobody says what is read of the metadata */
+function readingOf(
+  { metadata }: Captioner,
+  { fields = metadata?.fields, maxTokens = metadata?.maxTokens, maxNames = metadata?.maxNames }: Given,
+): MetadataReading {
+  if (fields === undefined)
+    throw new UsageError(
+      'This captioner does not say that it was trained to read metadata, so metadata would only confuse it. Caption without, ' +
+        'or name the fields that it was trained with.',
+    );
+  return metadataReading({
+    fields,
+    ...(maxTokens !== undefined && { maxTokens }),
+    ...(maxNames !== undefined && { maxNames }),
+  });
+}
+
+type Given = { [Name in keyof MetadataOptions]?: MetadataOptions[Name] | undefined };
 
 function named(caption: Caption, names: readonly string[]): Caption {
   const { alternatives } = caption;

@@ -9,6 +9,7 @@ import type { Encoder } from '../encoders/types';
 import { assignStored, readJSON, readTensors, writeJSON, writeTensors } from '../io/checkpoint';
 import type { Store } from '../io/types';
 import { VERSION } from '../version';
+import { type MetadataReading, metadataSchema } from './metadata';
 import { type CaptionTokenizer, readTokenizer, tokenizerFile, writeTokenizer } from './tokenizerFiles';
 
 /** What `config.json` of every captioner of this library begins with. */
@@ -17,6 +18,7 @@ export const formatEntries = {
   formatVersion: v.literal(1),
   dropout: v.pipe(v.number(), v.minValue(0), v.maxValue(1)),
   generation: v.object({ beamSize: whole, lengthPenalty: v.number(), maxLength: whole }),
+  metadata: v.optional(metadataSchema),
 };
 
 /** Sizes of a decoder that have to fit the vocabulary and the encoder. */
@@ -29,6 +31,8 @@ export type StoredParts<Config> = {
   tokenizer: CaptionTokenizer;
   generation: GenerationDefaults;
   dropout: number;
+  /** What it reads of the metadata of pictures. */
+  metadata: MetadataReading | undefined;
   /** Whether the encoder was made for the captioner, or is the caller's. */
   ownsEncoder: boolean;
 };
@@ -65,7 +69,8 @@ export async function readCaptioner<Config extends DecoderSizes, C extends OwnCa
     encoder: v.looseObject({ type: v.string() }),
     decoder: kind.decoder,
   });
-  const { encoder: encoderConfig, decoder, generation, dropout } = await readJSON(store, 'config.json', schema);
+  const { encoder: encoderConfig, ...stored } = await readJSON(store, 'config.json', schema);
+  const { decoder, generation, dropout, metadata } = stored;
   const tokenizer = await readTokenizer(store);
   const weights = await readTensors(store, 'model.safetensors');
   const ownsEncoder = given.encoder === undefined;
@@ -84,7 +89,7 @@ export async function readCaptioner<Config extends DecoderSizes, C extends OwnCa
       throw new DataError(
         `config.json in ${store.location} describes an encoder with ${encoder.featureSize} features per position but a decoder that reads ${decoder.featureSize}. Put back the configuration that was saved with the weights.`,
       );
-    const captioner = build({ encoder, decoder, tokenizer, generation, dropout, ownsEncoder });
+    const captioner = build({ encoder, decoder, tokenizer, generation, dropout, metadata, ownsEncoder });
     owner = captioner;
     assignStored(captioner.parameters(), weights, `model.safetensors in ${store.location}`);
     return captioner;
@@ -123,6 +128,7 @@ export async function writeCaptioner(
     decoder: kind.decoder,
     dropout: captioner.dropout,
     generation: { ...captioner.generation, ...generation },
+    ...(captioner.metadata && { metadata: captioner.metadata }),
     versions: { 'tfjs-captioning': VERSION, '@tensorflow/tfjs': version_core },
   });
 }

@@ -1,6 +1,8 @@
+import * as v from 'valibot';
 import { expectWhole, UsageError } from '../core/errors';
+import { whole } from '../core/schema';
 import type { Tokenizer } from '../data/tokenizer';
-import type { Dataset } from '../data/types';
+import type { Dataset, Example } from '../data/types';
 
 export type MetadataOptions = {
   /** What is read of the metadata, in this order, such as `['title', 'section', 'categories']`: texts, numbers and lists of them. */
@@ -10,6 +12,15 @@ export type MetadataOptions = {
   /** Most names that a caption may take over; later ones stay words. Default 4. */
   maxNames?: number;
 };
+
+/** What a captioner reads of metadata, all of it said, as `config.json` has it. */
+export type MetadataReading = Required<MetadataOptions>;
+
+export const metadataSchema: v.GenericSchema<unknown, MetadataReading> = v.object({
+  fields: v.pipe(v.array(v.string()), v.minLength(1)),
+  maxTokens: whole,
+  maxNames: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(26)),
+});
 
 /** Metadata as a captioner reads it: a text in which slots stand for names, and what the slots stand for. */
 export type MetadataText = { text: string; names: string[] };
@@ -21,6 +32,34 @@ const SLOT = /\bnameslot([a-z])\b/gi;
 const MOST_NAMES = 26;
 
 /**
+ * Options with their defaults.
+ *
+ * @throws UsageError for options that cannot be meant
+ */
+export function metadataReading({ fields, maxTokens = 24, maxNames = 4 }: MetadataOptions): MetadataReading {
+  if (fields.length === 0) throw new UsageError("fields is empty: name some of the metadata, such as ['title'].");
+  expectWhole('maxTokens', maxTokens, 1);
+  expectWhole('maxNames', maxNames, 0);
+  if (maxNames > MOST_NAMES) throw new UsageError(`maxNames is ${maxNames} but may be ${MOST_NAMES} at most.`);
+  return { fields: [...fields], maxTokens, maxNames };
+}
+
+/**
+ * What is known of a picture where one of its captions stands: what the metadata tells of that caption in `captions`, as that of
+ * Wikipedia's pictures does of the page, goes before what it tells of the picture.
+ *
+ * @param caption - its place among the captions; by default the first
+ */
+export function metadataOf(
+  { metadata }: Pick<Example, 'metadata'>,
+  caption = 0,
+): Readonly<Record<string, unknown>> | undefined {
+  const { captions, ...ofPicture } = metadata ?? {};
+  const ofCaption: unknown = Array.isArray(captions) ? captions[caption] : undefined;
+  return typeof ofCaption === 'object' && ofCaption !== null ? { ...ofPicture, ...ofCaption } : metadata;
+}
+
+/**
  * What a captioner is told of a picture. Names are runs of words with capitals, with small ones such as `of` and `de` in between;
  * the first word of a field counts as one only where another follows, or where it is the whole field.
  *
@@ -28,11 +67,9 @@ const MOST_NAMES = 26;
  */
 export function readMetadata(
   metadata: Readonly<Record<string, unknown>> | undefined,
-  { fields, maxNames = 4 }: MetadataOptions,
+  options: MetadataOptions,
 ): MetadataText {
-  if (fields.length === 0) throw new UsageError("fields is empty: name some of the metadata, such as ['title'].");
-  expectWhole('maxNames', maxNames, 0);
-  if (maxNames > MOST_NAMES) throw new UsageError(`maxNames is ${maxNames} but may be ${MOST_NAMES} at most.`);
+  const { fields, maxNames } = metadataReading(options);
   const texts = fields.flatMap((field) => textsOf(metadata?.[field]).map((text) => ({ field, text })));
   const names = [...new Set(texts.flatMap(({ text }) => namesIn(text)))].slice(0, maxNames);
   return { text: texts.map(({ field, text }) => `${field} ${withSlots(text, names)}`).join(' '), names };
@@ -75,10 +112,14 @@ export function metadataPrompt(
 
 /** The captions of a data set with slots for names, and its metadata: what a vocabulary for both is counted on. */
 export async function* metadataCaptions(data: Dataset, options: MetadataOptions): AsyncGenerator<string> {
-  for await (const { captions, metadata } of data) {
-    const { text, names } = readMetadata(metadata, options);
-    yield text;
-    for (const caption of captions) yield withSlots(caption, names);
+  for await (const example of data) {
+    const said = new Set<string>();
+    for (const [place, caption] of example.captions.entries()) {
+      const { text, names } = readMetadata(metadataOf(example, place), options);
+      if (!said.has(text)) yield text;
+      said.add(text);
+      yield withSlots(caption, names);
+    }
   }
 }
 

@@ -1,4 +1,6 @@
 import { AttentionLSTMCaptioner } from '../attentionLSTMCaptioner';
+import type { Captioner } from '../captioner';
+import { type MetadataReading, metadataCaptions, metadataReading } from '../captioner/metadata';
 import { UsageError } from '../core/errors';
 import { parametersOf } from '../core/parameters';
 import { parseTransforms } from '../data/augment/named';
@@ -14,10 +16,13 @@ import { TASK_NAMES, TaskHeads } from '../models/taskHeads';
 import { augmentThreads } from '../node/augmentThreads';
 import { directory } from '../node/directory';
 import { loadEncoder } from '../node/encoders';
+import { dataParallel } from '../node/parallel/dataParallel';
 import { captionLoss } from '../training/captionLoss';
 import { evaluate } from '../training/evaluate';
 import type { FeatureCache } from '../training/features';
 import { hardAttention } from '../training/hardAttention';
+import type { Objective } from '../training/objective';
+import { metadataPrompted } from '../training/objectives/metadataPrompted';
 import { multiTask } from '../training/objectives/multiTask';
 import { risingShare } from '../training/scheduledSampling';
 import { type TrainOptions, train } from '../training/train';
@@ -49,12 +54,17 @@ export async function captionerTrainee(
     : own(await createCaptioner(options, own(await startEncoder(options)), data));
   const augmentation = options.augment ? augmentThreads(parseTransforms(options.augment)) : undefined;
   if (augmentation) own({ dispose: () => void augmentation.close() });
+  const parallel = options.workers === undefined ? undefined : dataParallel({ workers: options.workers });
+  if (parallel) own({ dispose: () => void parallel.close() });
   const teachers = (await loadTeachers(options.teachers ?? [])).map(own);
   const heads = await headsOf(options, captioner);
   if (heads) own(heads);
   const drawsLooks = captioner instanceof AttentionLSTMCaptioner && captioner.decoder.attention.chooses;
+  const metadata = metadataObjective(options, captioner);
   const caption =
-    (await objectiveOf(options, data.train, teachers, features)) ?? (drawsLooks ? own(hardAttention()) : undefined);
+    metadata ??
+    (await objectiveOf(options, data.train, teachers, features)) ??
+    (drawsLooks ? own(hardAttention()) : undefined);
   const objective = heads
     ? multiTask({
         weights: weightsIn(options.objective),
@@ -76,6 +86,7 @@ export async function captionerTrainee(
         features,
         ...(augmentation && { augment: augmentation }),
         ...(objective && { objective }),
+        ...(parallel && { parallel }),
       }),
     async validate({ features, progress, signal }) {
       if (data.dev.size === 0) return undefined;
@@ -129,7 +140,9 @@ async function createCaptioner(
   encoder: Encoder,
   data: CaptionData,
 ): Promise<OwnCaptioner> {
-  const captions = data.train.captions();
+  const { metadata: fields, metadataTokens: maxTokens } = options;
+  const metadata = fields && metadataReading({ fields, ...(maxTokens !== undefined && { maxTokens }) });
+  const captions = metadata ? metadataCaptions(data.train, metadata) : data.train.captions();
   const tokenizer = options.bpe
     ? await trainBPE(captions, { vocabSize: options.bpe })
     : await WordTokenizer.fromCaptions(captions, { minCount: options.minCount });
@@ -140,12 +153,45 @@ async function createCaptioner(
     maxLength: options.maxLength,
   };
   const common = { encoder, tokenizer, hiddenSize, numLayers, dropout, generation, seed };
-  if (options.model === 'transformer') return TransformerCaptioner.create({ ...common, numHeads: options.heads });
+  if (options.model === 'transformer')
+    return TransformerCaptioner.create({
+      ...{ ...common, numHeads: options.heads },
+      ...(metadata && { metadata, maxPositions: positionsFor(metadata, options) }),
+    });
   const { embeddingSize, attentionSize, deepOutput, attention, look, injection, cell, tied } = options;
   const recurrent = { ...common, embeddingSize, ...(cell && { cell }), ...(tied && { tied }) };
   if (options.model === 'lstm') return LSTMCaptioner.create({ ...recurrent, ...(injection && { injection }) });
   const looking = { attentionSize, deepOutput, ...(attention && { attention }), ...(look && { look }) };
   return AttentionLSTMCaptioner.create({ ...recurrent, ...looking });
+}
+
+/** Most words of a caption that are learned, which is the default of `train`. */
+const LEARNED_WORDS = 24;
+
+/** Places for metadata and a caption, each after a start token; as many as without where they suffice. */
+const positionsFor = ({ maxTokens }: MetadataReading, { maxLength }: TrainCommandOptions) =>
+  Math.max(64, 2 + maxTokens + Math.max(LEARNED_WORDS, maxLength));
+
+/** Of a captioner that reads metadata, because of `--metadata` or because the one that is trained further does. */
+function metadataObjective(options: TrainCommandOptions, { metadata }: Captioner): Objective | undefined {
+  const { from, metadataDropout: dropRate } = options;
+  if (!metadata) {
+    if (dropRate === undefined) return undefined;
+    throw new UsageError(
+      `--metadata-dropout changes nothing: the captioner in ${from} was not trained to read metadata.`,
+    );
+  }
+  if (rewardIn(options) !== undefined)
+    throw new UsageError(
+      `The captioner in ${from} reads metadata, which self-critical training would not show it. Take one that reads none.`,
+    );
+  if (weightsIn(options.objective).caption === undefined) return undefined;
+  const { teachers, scheduledSampling, mixup, wordDropout } = options;
+  if (teachers || scheduledSampling > 0 || mixup !== undefined || wordDropout > 0)
+    throw new UsageError(
+      `The captioner in ${from} reads metadata, with which --teachers, --scheduled-sampling, --mixup and --word-dropout do not go. Leave them out.`,
+    );
+  return metadataPrompted({ ...metadata, ...(dropRate !== undefined && { dropRate }), maxLength: LEARNED_WORDS });
 }
 
 /** Heads for what is learned beside captions: those that lie with the captioner which is trained further, or new ones. */
@@ -164,9 +210,11 @@ async function headsOf(options: TrainCommandOptions, captioner: OwnCaptioner): P
 
 /** Options of `train` that are about captions. */
 function trainOptionsOf(options: TrainCommandOptions): TrainOptions {
-  const { captionsPerImage, labelSmoothing, doublyStochastic, scheduledSampling, mixup, wordDropout } = options;
+  const { captionsPerImage, labelSmoothing, doublyStochastic, scheduledSampling, mixup, wordDropout, lockedDropout } =
+    options;
   return {
     ...{ captionsPerImage, labelSmoothing, doublyStochastic, wordDropout },
+    ...(lockedDropout && { lockedDropout }),
     ...(mixup !== undefined && { mixup }),
     ...(scheduledSampling > 0 && { scheduledSampling: risingShare(scheduledSampling) }),
   };

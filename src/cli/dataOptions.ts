@@ -6,6 +6,8 @@ import type { SplitShares } from '../data/dataset';
 import type { CaptionData } from '../data/types';
 import { type LayoutName, type LoadCaptionDataOptions, layoutNames, loadCaptionData } from '../node/captionData';
 import { languageDetector } from '../node/languageDetector';
+import type { PictureThreads } from '../node/pictureThreads';
+import { expectMixable, type MixedIn, type MixOptions, mixData } from './mixedData';
 
 /** Options of every command that reads caption data; `splitShares` are those of dev and test, such as `0.1,0.1`. */
 export type DataOptions = { layout?: LayoutName; splitShares?: string; downloads?: string };
@@ -45,16 +47,25 @@ export function loadOptions({ layout, splitShares, downloads }: DataOptions): Lo
   };
 }
 
-/** Caption data to learn from: what is evaluated on is never cleaned. */
+/** Caption data to learn from, of one folder or several: what is evaluated on is never cleaned. */
 export async function loadToLearn(
-  options: DataOptions & CleanOptions & { dataPath: string },
-): Promise<CaptionData & { cleaning?: CleaningReport }> {
+  options: DataOptions & CleanOptions & MixOptions & { seed: number },
+  threads: PictureThreads,
+): Promise<CaptionData & { cleaning?: Pick<CleaningReport, 'kept' | 'captions'>; mixture?: MixedIn[] }> {
   const { dataPath, clean, language } = options;
   if (language && !clean) throw new UsageError('--language says which captions --clean leaves. Give --clean too.');
-  const data = await loadCaptionData(dataPath, loadOptions(options));
-  if (!clean) return data;
-  const { data: train, report } = await cleanCaptions(data.train, await rulesFor(data, language));
-  return { ...data, train, cleaning: report };
+  expectMixable(options);
+  const sets: CaptionData[] = [];
+  const cleaning = { captions: 0, kept: 0 };
+  for (const path of dataPath) {
+    const data = await loadCaptionData(path, { ...loadOptions(options), threads });
+    const cleaned = clean ? await cleanCaptions(data.train, await rulesFor(data, language)) : undefined;
+    cleaning.captions += cleaned?.report.captions ?? 0;
+    cleaning.kept += cleaned?.report.kept ?? 0;
+    sets.push(cleaned ? { ...data, train: cleaned.data } : data);
+  }
+  const data = sets.length === 1 ? sets[0]! : await mixData(sets, options, options.seed);
+  return { ...data, ...(clean && { cleaning }) };
 }
 
 /** The rules that fit what was recognised. */

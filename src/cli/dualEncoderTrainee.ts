@@ -1,10 +1,12 @@
 import { createReadStream } from 'node:fs';
 import { UsageError } from '../core/errors';
+import { parseTransforms } from '../data/augment/named';
 import { readGloVe } from '../data/glove';
 import type { CaptionData } from '../data/types';
 import { WordTokenizer } from '../data/wordTokenizer';
 import type { Store } from '../io/types';
 import { DualEncoder } from '../models/dualEncoder';
+import { augmentThreads } from '../node/augmentThreads';
 import { directory } from '../node/directory';
 import type { RetrievalScores } from '../retrieval/recall';
 import { evaluateRetrieval } from '../training/evaluateRetrieval';
@@ -23,6 +25,7 @@ export async function dualEncoderTrainee(
   cache: FeatureCache,
 ): Promise<Trainee> {
   const { model, dispose } = await startModel(options, data);
+  const augment = options.augment ? augmentThreads(parseTransforms(options.augment)) : undefined;
   return {
     what: 'dual encoder',
     shown: ['text to image recall@1', 'text to image recall@10'],
@@ -33,6 +36,7 @@ export async function dualEncoderTrainee(
         ...loop,
         captionsPerImage: options.captionsPerImage,
         features: cache,
+        ...(augment && { augment }),
       }),
     async validate({ features, progress, signal }) {
       if (data.dev.size === 0) return undefined;
@@ -48,7 +52,10 @@ export async function dualEncoderTrainee(
       const pictures = { layout: data.layout, trainPictures: data.train.size, devPictures: data.dev.size };
       await model.save(store, { dtype: options.precision, card: dualEncoderCard(model, { ...record, ...pictures }) });
     },
-    dispose,
+    dispose() {
+      dispose();
+      void augment?.close();
+    },
   };
 }
 

@@ -1,13 +1,14 @@
 import { Command, Option } from 'commander';
 import { UsageError } from '../core/errors';
-import { augment } from '../data/augment/augment';
 import { flip } from '../data/augment/flip';
 import { ahead, batched } from '../data/streams';
 import type { CaptionData, Example, Split } from '../data/types';
 import type { Encoder } from '../encoders/types';
+import { augmentThreads } from '../node/augmentThreads';
 import { loadCaptionData } from '../node/captionData';
 import { directory } from '../node/directory';
 import { loadEncoder } from '../node/encoders';
+import { pictureThreads } from '../node/pictureThreads';
 import type { FeatureType } from '../training/featureCodec';
 import { type FeatureStore, openFeatureStore } from '../training/featureStore';
 import { featureReader, identify } from '../training/features';
@@ -67,7 +68,8 @@ const splitsOf = listOf<Split>(['train', 'dev', 'test']);
 
 async function makeFeatures(options: FeaturesOptions): Promise<void> {
   const { dataPath, output, dtype, batchSize } = options;
-  const data = await loadCaptionData(dataPath);
+  const threads = pictureThreads();
+  const data = await loadCaptionData(dataPath, { threads });
   await startBackend();
   const weights = options.encoderWeights ? { weights: options.encoderWeights } : {};
   const encoder = await loadEncoder(options.encoder ?? shippedModel(), weights);
@@ -97,13 +99,14 @@ async function makeFeatures(options: FeaturesOptions): Promise<void> {
     );
     if (sent !== undefined) throw sent;
   } finally {
+    await threads.close();
     encoder.dispose();
   }
 }
 
 /** The examples of the splits in the views that are wanted. */
 async function* viewed(data: CaptionData, { splits, views }: FeaturesOptions): AsyncGenerator<Example> {
-  const flipped = augment([flip({ probability: 1 })]);
+  const flipped = augmentThreads([flip({ probability: 1 })]);
   for (const split of splits)
     for await (const example of data[split])
       for (const view of views) yield view === 'plain' ? example : flipped.apply(example, 0);
@@ -119,16 +122,11 @@ async function encodeAll(
 ): Promise<void> {
   const read = featureReader(encoder, store);
   let done = 0;
-  // Pictures are read while others are encoded.
-  const opened = ahead(examples, 2 * batchSize, async (example) => {
-    const image = await example.image().catch((error: Error) => error);
-    const opened: Example['image'] = async () => {
-      if (image instanceof Error) throw image;
-      return image;
-    };
-    return { ...example, image: opened };
+  const batches = ahead(batched(examples, batchSize), 2, async (batch) => {
+    read.ahead(batch);
+    return batch;
   });
-  for await (const batch of batched(opened, batchSize)) {
+  for await (const batch of batches) {
     if (signal.aborted) throw new Interrupted();
     (await read(batch)).dispose();
     done += batch.length;

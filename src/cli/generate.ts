@@ -1,24 +1,31 @@
 import { mkdir } from 'node:fs/promises';
 import { basename, dirname, extname, join } from 'node:path';
 import { Command } from 'commander';
-import type { Caption } from '../captioner';
+import type { Caption, CaptionOptions } from '../captioner';
+import { captionWithMetadata, type MetadataList } from '../captioner/captionWithMetadata';
 import { DataError, UsageError } from '../core/errors';
-import { loadCaptioner } from '../loadCaptioner';
+import { ahead, batched } from '../data/streams';
+import type { PixelImage } from '../data/types';
+import { loadCaptioner, type OwnCaptioner } from '../loadCaptioner';
 import { attentionPicture } from '../node/attentionPicture';
 import { directory } from '../node/directory';
+import { pictureThreads } from '../node/pictureThreads';
+import { readMetadataFile } from './metadataFile';
+import { assignment, type GivenMetadata, metadataFor } from './metadataOptions';
 import { listPictures } from './pictures';
 import { Progress } from './progress';
 import { readOrExplain } from './readPictures';
 import { addSearchOptions, type SearchOptions, searchOf } from './searchOptions';
 import { abortOnInterrupt, shippedModel, startBackend, wholeFrom, writeOutput } from './shared';
 
-type GenerateOptions = SearchOptions & {
-  imagePath: string[];
-  modelPath?: string;
-  maxLength?: number;
-  json?: true;
-  attention?: string;
-};
+type GenerateOptions = SearchOptions &
+  GivenMetadata & {
+    imagePath: string[];
+    modelPath?: string;
+    maxLength?: number;
+    json?: true;
+    attention?: string;
+  };
 
 /** Pictures that are in memory, and in the model, at a time. */
 const BATCH = 16;
@@ -28,7 +35,16 @@ export function generateCommand(): Command {
     .description('caption pictures')
     .requiredOption('--image-path <file|folder|address...>', 'pictures: files, folders of them, web addresses')
     .option('--model-path <folder>', 'a captioner (default: the one that comes with the package)')
-    .option('--max-length <number>', 'tokens per caption at most (default: as the captioner was tuned)', wholeFrom(1));
+    .option('--max-length <number>', 'tokens per caption at most (default: as the captioner was tuned)', wholeFrom(1))
+    .option(
+      '--metadata <name=value>',
+      'what is known of all pictures, for a captioner of train --metadata, such as "page_title=Eiffel Tower"; may be given again',
+      assignment,
+    )
+    .option(
+      '--metadata-file <file>',
+      'the same of each picture: CSV, TSV, JSON or JSON lines with a column of pictures',
+    );
   return addSearchOptions(command)
     .option('--json', 'print one JSON array and nothing else')
     .option(
@@ -43,7 +59,9 @@ Examples:
   $ tfjs-captioning generate --image-path holiday/ --beam-size 5 --json > captions.json
   $ tfjs-captioning generate --image-path photo.jpg --temperature 0.8 --samples 5 --seed 3 --json
   $ tfjs-captioning generate --image-path photo.jpg --beam-size 6 --groups 3 --json
-  $ tfjs-captioning generate --image-path photo.jpg --attention attention.png`,
+  $ tfjs-captioning generate --image-path photo.jpg --attention attention.png
+  $ tfjs-captioning generate --image-path tower.jpg --model-path runs/pages --metadata "page_title=Eiffel Tower"
+  $ tfjs-captioning generate --image-path pictures/ --model-path runs/pages --metadata-file pages.csv --json`,
     )
     .action(runGenerate);
 }
@@ -54,27 +72,33 @@ async function runGenerate(options: GenerateOptions): Promise<void> {
     throw new UsageError(`--attention is ${attention} but should name a .png file.`);
   const paths = await listPictures(options.imagePath);
   searchOf(options); // refuses what does not go together before anything is loaded
+  const table = options.metadataFile === undefined ? undefined : await readMetadataFile(options.metadataFile);
   if (attention) await mkdir(dirname(attention), { recursive: true });
   await startBackend();
   const captioner = await loadCaptioner(directory(options.modelPath ?? shippedModel()));
   const search = searchOf(options, captioner);
+  const known = metadataFor(paths, { ...options, ...(table && { table }) }, captioner);
   const { signal } = abortOnInterrupt('Stopping.');
+  const threads = pictureThreads();
   const progress = new Progress();
   const results: ({ image: string } & Partial<Caption> & { error?: string })[] = [];
   let failed = 0;
   try {
-    for (let start = 0; start < paths.length; start += BATCH) {
-      const batch = await Promise.all(paths.slice(start, start + BATCH).map((path) => readOrExplain(path)));
-      const read = batch.filter((entry) => 'picture' in entry);
-      const captions = await captioner.caption(
-        read.map(({ picture }) => picture),
-        {
-          ...(search && { search }),
-          ...(maxLength !== undefined && { maxLength }),
-          attention: attention !== undefined,
-          signal,
-        },
-      );
+    // The next pictures are read while these are captioned; what is drawn upon has to have its own size.
+    const open = (path: string) => {
+      const image = threads.image(() => ({ location: path }), path);
+      return attention ? image() : image.fitted(captioner.encoder.preprocessing);
+    };
+    const read = ahead(paths, 2 * BATCH, (path) => readOrExplain(path, open));
+    for await (const batch of batched(read, BATCH)) {
+      const done = results.length;
+      const there = batch.flatMap((entry, i) => ('picture' in entry ? [{ ...entry, known: known?.[done + i] }] : []));
+      const captions = await caption(captioner, there, known !== undefined, {
+        ...(search && { search }),
+        ...(maxLength !== undefined && { maxLength }),
+        attention: attention !== undefined,
+        signal,
+      });
       let next = 0;
       for (const entry of batch) {
         if (!('picture' in entry)) {
@@ -92,11 +116,12 @@ async function runGenerate(options: GenerateOptions): Promise<void> {
         results.push({ image: entry.path, ...caption });
         if (!json) process.stdout.write(describe(entry.path, caption, paths.length > 1));
       }
-      if (paths.length > BATCH) progress.show(`${Math.min(start + BATCH, paths.length)} of ${paths.length} pictures`);
+      if (paths.length > BATCH) progress.show(`${results.length} of ${paths.length} pictures`);
     }
   } finally {
     progress.end();
     captioner.dispose();
+    await threads.close();
   }
   if (json) {
     const printed = results.map(({ image, error, text, words, logProbs, score, alternatives }) =>
@@ -106,6 +131,23 @@ async function runGenerate(options: GenerateOptions): Promise<void> {
   }
   if (failed > 0)
     throw new DataError(`${failed} of ${paths.length} pictures could not be captioned; they are named above.`);
+}
+
+async function caption(
+  captioner: OwnCaptioner,
+  read: readonly { picture: PixelImage; known: MetadataList[number] }[],
+  withMetadata: boolean,
+  options: CaptionOptions,
+): Promise<Caption[]> {
+  const pictures = read.map(({ picture }) => picture);
+  if (!withMetadata || pictures.length === 0) return captioner.caption(pictures, options);
+  const features = await captioner.encode(pictures);
+  try {
+    const metadata = read.map(({ known }) => known);
+    return await captionWithMetadata(captioner, features, metadata, options);
+  } finally {
+    features.dispose();
+  }
 }
 
 function describe(path: string, { text, logProbs }: Caption, named: boolean): string {

@@ -4,9 +4,13 @@ import { readImage } from '../node/image';
 /** A picture by its path, or why it cannot be read. */
 export type Read = { path: string } & ({ picture: PixelImage } | { error: string });
 
-export async function readOrExplain(path: string): Promise<Read> {
+/** @param read - in its place, `readImage` reads the picture */
+export async function readOrExplain(
+  path: string,
+  read: (path: string) => Promise<PixelImage> = readImage,
+): Promise<Read> {
   try {
-    return { path, picture: await readImage(path) };
+    return { path, picture: await read(path) };
   } catch (error) {
     return { path, error: (error as Error).message };
   }

@@ -46,7 +46,7 @@ export async function readReferences(path: string): Promise<Map<string, string[]
   return references;
 }
 
-function isJSONL(path: string): boolean {
+export function isJSONL(path: string): boolean {
   return /\.(jsonl|ndjson)$/i.test(path);
 }
 
@@ -64,12 +64,13 @@ async function readText(path: string): Promise<string> {
   return decodeUTF8(bytes, path);
 }
 
-async function readJson(path: string): Promise<unknown> {
+/** The value of a JSON file. */
+export async function readJson(path: string): Promise<unknown> {
   return parse(await readText(path), path);
 }
 
 /** Of JSONL, without its empty lines. */
-async function readLines(path: string): Promise<unknown[]> {
+export async function readLines(path: string): Promise<unknown[]> {
   const lines = (await readText(path)).split('\n');
   return lines.flatMap((line, i) => (line.trim() === '' ? [] : [parse(line, `Line ${i + 1} of ${path}`)]));
 }

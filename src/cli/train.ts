@@ -10,6 +10,7 @@ import { INJECTIONS } from '../decoders/lstm';
 import type { Store } from '../io/types';
 import { directory } from '../node/directory';
 import { defaultFeatureFolder, featureCache, featureFolder } from '../node/featureCache';
+import { pictureThreads } from '../node/pictureThreads';
 import { judge } from '../training/earlyStopping';
 import { averaging } from '../training/ema';
 import type { FeatureCache } from '../training/features';
@@ -27,7 +28,9 @@ import {
   splitSharesOption,
 } from './dataOptions';
 import { dualEncoderTrainee } from './dualEncoderTrainee';
+import { expectFields, fieldNames } from './metadataOptions';
 import { Meter } from './meter';
+import { severalTimes, weightsOf } from './mixedData';
 import { baseline, negatives } from './objectives';
 import { duration, Progress } from './progress';
 import { openRunLog } from './runLog';
@@ -59,7 +62,12 @@ type Notes = {
 export function trainCommand(): Command {
   return new Command('train')
     .description('train a captioner, or a dual encoder that finds pictures by words, on captioned pictures')
-    .requiredOption('--data-path <folder>', 'folder with captions and pictures (see data check)')
+    .requiredOption(
+      '--data-path <folder>',
+      'folder with captions and pictures (see data check); given several times, they are mixed, and validated on the first',
+      severalTimes,
+    )
+    .option('--data-weights <numbers>', 'shares of several data sets, such as 1,0.3 (default: equal)', weightsOf)
     .addOption(layoutOption())
     .addOption(splitSharesOption())
     .addOption(downloadsOption())
@@ -121,6 +129,11 @@ export function trainCommand(): Command {
       wholeFrom(1),
     )
     .option('--accumulate <number>', 'batches per step of the optimizer', wholeFrom(1), 1)
+    .option(
+      '--workers <number>',
+      'worker threads that learn shares of every batch, each with a copy of the captioner; pays where one engine leaves processors idle',
+      wholeFrom(1),
+    )
     .option('--hidden-size <number>', by('hiddenSize', 'of the layers'), wholeFrom(1))
     .option('--attention-size <number>', 'of the attention (default: 256)', wholeFrom(1))
     .option('--embedding-size <number>', 'of the word embeddings (default: 300)', wholeFrom(1))
@@ -162,6 +175,18 @@ export function trainCommand(): Command {
       'of pictures in every epoch: flip, crop, colour, rotate, blur, grayscale, erase, randaugment, with commas and numbers, such as flip,crop:0.6',
       augmentation,
     )
+    .option(
+      '--metadata <names>',
+      'what the captioner reads of the metadata of pictures, such as page_title,section_title; names come into captions as they stand there',
+      fieldNames,
+    )
+    .option(
+      '--metadata-dropout <share>',
+      'of captions learned without metadata, so that it works without (default: 0.3)',
+      share,
+    )
+    .option('--metadata-tokens <number>', 'of the metadata; what comes later is cut (default: 24)', wholeFrom(1))
+    .option('--locked-dropout', 'drop the same values at all words of a caption (variational dropout)')
     .option('--word-dropout <share>', 'of the words that are read: unknown instead', share, 0)
     .option('--mixup <alpha>', 'mix the features of pictures in pairs, such as 0.2', positive)
     .option(
@@ -194,6 +219,7 @@ Examples:
   $ tfjs-captioning train --data-path flickr8k --model-path runs/tasks --model transformer --objective caption+mlm:0.5+itm
   $ tfjs-captioning train --data-path flickr8k --model-path runs/up-down --look between --attention multi-head
   $ tfjs-captioning train --data-path flickr8k --model-path runs/plain --model lstm --injection pre --cell gru
+  $ tfjs-captioning train --data-path wit --model-path runs/pages --model transformer --metadata page_title,section_title
   $ tfjs-captioning train --data-path flickr8k --model-path runs/finder --model dual-encoder --epochs 12`,
     )
     .action(async (options: GivenOptions, command: Command) => {
@@ -249,8 +275,10 @@ async function resumedOptions(options: GivenOptions, command: Command): Promise<
 
 async function runTraining(options: TrainCommandOptions): Promise<void> {
   const { modelPath, epochs, saveEvery, saveMinutes, patience } = options;
-  const data = await loadToLearn(options);
+  const threads = pictureThreads();
+  const data = await loadToLearn(options, threads);
   reportData(data);
+  if (options.metadata) await expectFields(data.train, options.metadata);
   const backend = describeBackend(await startBackend());
   await mkdir(modelPath, { recursive: true });
   const store = directory(modelPath);
@@ -348,6 +376,7 @@ async function runTraining(options: TrainCommandOptions): Promise<void> {
     trainee.dispose();
     await log.close();
     await features.close();
+    await threads.close();
   }
 }
 
@@ -375,10 +404,15 @@ function loopOptionsOf({ epochs, batchSize, accumulate, seed, ...options }: Trai
 }
 
 function reportData(data: Awaited<ReturnType<typeof loadToLearn>>): void {
-  const { layout, train, dev, test, problems, cleaning } = data;
+  const { layout, train, dev, test, problems, cleaning, mixture } = data;
   process.stderr.write(
     `Data: ${layout}, ${train.size} training, ${dev.size} development, ${test.size} test pictures; ${problems.length} rows left out (data check names them)\n`,
   );
+  for (const { path, layout, pictures, leftOut, weight } of mixture ?? [])
+    process.stderr.write(
+      `  ${path}: ${layout}, ${pictures} training pictures, weight ${weight}${leftOut > 0 ? `; ${leftOut} left out that ${mixture![0]!.path} is evaluated on` : ''}\n`,
+    );
+  if (mixture) process.stderr.write(`Validated on the development pictures of ${mixture[0]!.path} alone.\n`);
   if (cleaning) process.stderr.write(`Cleaned: ${cleaning.kept} of ${cleaning.captions} training captions are left\n`);
 }
 

@@ -21,6 +21,9 @@ export type RunOptions = ObjectiveOptions &
     encoderWeights?: string;
     minCount: number;
     bpe?: number;
+    metadata?: string[];
+    metadataDropout?: number;
+    metadataTokens?: number;
     wordVectors?: string;
     embeddingSize: number;
     hiddenSize: number;
@@ -45,6 +48,8 @@ export type RunOptions = ObjectiveOptions &
     augment?: string;
     mixup?: number;
     wordDropout: number;
+    lockedDropout?: boolean;
+    dataWeights?: number[];
     doublyStochastic: number;
     clipNorm: number;
     fineTuneFrom?: number;
@@ -54,12 +59,13 @@ export type RunOptions = ObjectiveOptions &
   };
 
 export type TrainCommandOptions = RunOptions & {
-  dataPath: string;
+  dataPath: string[];
   modelPath: string;
   epochs: number;
   saveEvery: number;
   saveMinutes: number;
   validateEvery?: number;
+  workers?: number;
   patience: number;
   beamSize: number;
   lengthPenalty: number;
@@ -79,8 +85,8 @@ export const runOptionNames = [
   'model', 'objective', 'maskShare', 'negatives', 'baseline', 'sampleTemperature', 'from', 'teachers', 'distillationWeight', 'distillationTemperature',
   'scheduledSampling', 'averaging', 'encoder', 'encoderWeights', 'minCount', 'bpe', 'wordVectors', 'embeddingSize', 'hiddenSize', 'attentionSize',
   'projectionSize', 'layers', 'heads', 'attention', 'look', 'injection', 'cell', 'tied', 'deepOutput', 'dropout', 'batchSize', 'captionsPerImage', 'accumulate', 'learningRate', 'warmup', 'weightDecay',
-  'labelSmoothing', 'augment', 'mixup', 'wordDropout', 'doublyStochastic', 'clipNorm', 'fineTuneFrom', 'fineTuneAfterStage', 'encoderLearningRate', 'seed',
-  'layout', 'splitShares', 'clean', 'language',
+  'labelSmoothing', 'augment', 'mixup', 'wordDropout', 'lockedDropout', 'doublyStochastic', 'clipNorm', 'fineTuneFrom', 'fineTuneAfterStage', 'encoderLearningRate', 'seed',
+  'dataWeights', 'layout', 'splitShares', 'clean', 'language', 'metadata', 'metadataDropout', 'metadataTokens',
 ] as const satisfies readonly (keyof RunOptions)[]; // biome-ignore format: a table
 
 type Defaults = Pick<
@@ -133,24 +139,28 @@ const belongsTo: Partial<Record<keyof TrainCommandOptions, readonly ModelName[]>
   look: ['attention-lstm'],
   injection: ['lstm'],
   cell: ['attention-lstm', 'lstm'],
+  lockedDropout: ['attention-lstm', 'lstm'],
   tied: ['attention-lstm', 'lstm'],
   deepOutput: ['attention-lstm'],
   doublyStochastic: ['attention-lstm', 'transformer'],
   embeddingSize: ['attention-lstm', 'lstm', 'dual-encoder'],
   wordVectors: ['dual-encoder'],
   heads: ['transformer', 'dual-encoder'],
+  metadata: ['transformer'],
+  metadataDropout: ['transformer'],
+  metadataTokens: ['transformer'],
   ...Object.fromEntries(
     [
       'scheduledSampling',
       'teachers',
       'labelSmoothing',
-      'augment',
       'mixup',
       'wordDropout',
       'bpe',
       'beamSize',
       'lengthPenalty',
       'maxLength',
+      'workers',
     ].map((name) => [name, ['attention-lstm', 'lstm', 'transformer']]),
   ),
 };
@@ -172,12 +182,14 @@ export function withDefaults(options: GivenOptions): TrainCommandOptions {
 /** What a model that is given brings along. */
 const broughtAlong = [
   'encoder', 'encoderWeights', 'minCount', 'bpe', 'wordVectors', 'hiddenSize', 'attentionSize', 'embeddingSize', 'layers', 'heads', 'attention', 'look', 'injection',
-  'cell', 'tied', 'deepOutput', 'dropout',
+  'cell', 'tied', 'deepOutput', 'dropout', 'metadata', 'metadataTokens',
 ] as const; // biome-ignore format: a table
 
 const distillationOnly = ['distillationWeight', 'distillationTemperature'] as const;
 const selfCriticalOnly = ['baseline', 'sampleTemperature'] as const;
-const truthOnly = ['teachers', 'scheduledSampling', 'labelSmoothing', 'mixup', 'wordDropout'] as const;
+const metadataOnly = ['metadataDropout', 'metadataTokens'] as const;
+const notWithMetadata = ['teachers', 'scheduledSampling', 'mixup', 'wordDropout'] as const;
+const truthOnly = ['teachers', 'scheduledSampling', 'labelSmoothing', 'mixup', 'wordDropout', 'lockedDropout'] as const;
 
 /** Refuses options that would change nothing, so that none is ignored without a word. */
 export function expectSensible(options: RunOptions, given: (name: string) => boolean): void {
@@ -193,8 +205,17 @@ export function expectSensible(options: RunOptions, given: (name: string) => boo
       ['encoderLearningRate', 'fineTuneAfterStage'],
       'changes nothing while the encoder is frozen: give --fine-tune-from.',
     );
+  if (objective !== 'caption' || options.teachers || options.attention === 'hard' || options.metadata)
+    refuse(['workers'], 'shares out the words of true captions alone. Leave it out, or what else is learned.');
+  if (options.mixup !== undefined && options.fineTuneFrom !== undefined)
+    refuse(
+      ['workers'],
+      'cannot share out pictures that are mixed while the encoder is trained. Leave out one of the three.',
+    );
   if (options.bpe !== undefined) refuse(['minCount'], 'belongs to whole words, and --bpe learns pieces of them.');
   if (options.from) refuse(broughtAlong, 'does not go with --from, whose captioner brings its own.');
+  if (options.metadata) refuse(notWithMetadata, 'does not go with --metadata: captions are read after what is known.');
+  else if (!options.from) refuse(metadataOnly, 'changes nothing without metadata: give --metadata.');
   if (!options.teachers) refuse(distillationOnly, 'changes nothing without teachers: give --teachers.');
   const selfCritical = rewardIn(options) !== undefined;
   if (model === 'dual-encoder' && objective !== 'itc')
@@ -217,14 +238,14 @@ export function expectSensible(options: RunOptions, given: (name: string) => boo
   if (model === 'dual-encoder' ? false : tasks.length === 0 || weights.itc === undefined)
     refuse(['projectionSize'], 'belongs to contrast: give --model dual-encoder or an --objective with itc.');
   if (!selfCritical && weights.caption === undefined)
-    refuse(truthOnly, 'belongs to learning captions: give --objective caption+...');
+    refuse([...truthOnly, 'metadata', 'metadataDropout'], 'belongs to learning captions: give --objective caption+...');
   if (!selfCritical) return;
   if (!options.from)
     throw new UsageError(
       'Self-critical training begins from a captioner that has learned from captions: give its folder with --from.',
     );
   refuse(
-    truthOnly,
+    [...truthOnly, 'metadataDropout'],
     'belongs to learning from true captions, and self-critical training learns from samples. Leave it out.',
   );
 }

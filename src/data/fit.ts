@@ -1,18 +1,26 @@
 import { DataError, UsageError } from '../core/errors';
+import { hex, sha256 } from '../core/hash';
 import type { PixelPreprocessing } from './pixels';
 import { resize } from './resize';
-import type { PixelImage } from './types';
+import type { FittedImage, PixelImage } from './types';
+
+/** What of a preprocessing says how a picture comes to the size of an encoder's input. */
+export type Fit = Omit<PixelPreprocessing, 'mean' | 'scale'>;
 
 /**
- * A picture resized and cropped to the size of an encoder's input.
+ * A picture resized and cropped to the size of an encoder's input; one that is fitted already comes back as it is.
  *
- * @throws DataError where it has to have that size already and has another
+ * @throws DataError where it has to have that size already and has another; UsageError where it was fitted otherwise
  * @see transformers, `image_transforms.py`: `get_resize_output_image_size`, `center_crop`; torchvision, `functional.py`: the same names
  */
-export function fitPixels(
-  image: PixelImage,
-  { size, resize: target = 'squash', crop, filter = 'bilinear' }: Omit<PixelPreprocessing, 'mean' | 'scale'>,
-): PixelImage {
+export function fitPixels(image: PixelImage | FittedImage, fit: Fit): PixelImage {
+  if ('fit' in image) {
+    if (image.fit === describeFit(fit)) return image;
+    throw new UsageError(
+      `A picture was fitted as ${image.fit}, but this encoder reads ${describeFit(fit)}. Read it anew.`,
+    );
+  }
+  const { size, resize: target = 'squash', crop, filter = 'bilinear' } = fit;
   const [height, width] = size;
   const resized = target === 'none' ? image : resize(image, ...resizedSize(image, target, size), filter);
   if (resized.width === width && resized.height === height) return resized;
@@ -24,6 +32,22 @@ export function fitPixels(
   throw new UsageError(
     `The preprocessing resizes to ${resized.width} x ${resized.height} but the encoder reads ${width} x ${height}. Add crop, or resize to that size.`,
   );
+}
+
+/** `fitPixels` of RGB pixels with `alpha` as wanted, said of the result so that it is not done again. */
+export async function fittedImage(image: PixelImage, fit: Fit): Promise<FittedImage> {
+  const key = await pictureKey(image);
+  return { ...fitPixels(image, fit), fit: describeFit(fit), key };
+}
+
+/** A fit as text: the same for the same result. */
+export function describeFit({ size, resize = 'squash', crop, filter = 'bilinear', alpha = 'white' }: Fit): string {
+  return JSON.stringify({ size, resize, crop, filter, alpha });
+}
+
+/** Names pixels by their values: the first 128 bits of SHA-256, hexadecimal. */
+export async function pictureKey({ data, width, height }: PixelImage): Promise<string> {
+  return hex((await sha256([Uint32Array.of(width, height), data])).subarray(0, 16));
 }
 
 function resizedSize(

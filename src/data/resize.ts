@@ -86,7 +86,7 @@ const fixedPoint = (weight: number) => Math.trunc(weight * 2 ** PRECISION + (wei
 
 /** The weighted sum of pixels that lie `stride` values apart, rounded to 8 bits. */
 function weightedPixel(data: PixelImage['data'], first: number, stride: number, weights: Int32Array): number {
-  let sum = 2 ** (PRECISION - 1);
+  let sum = 1 << (PRECISION - 1); // whole, which `**` is only where a compiler sees that PRECISION is constant
   for (let tap = 0; tap < weights.length; tap++) sum += data[first + tap * stride]! * weights[tap]!;
   return Math.max(0, Math.min(255, sum >> PRECISION));
 }

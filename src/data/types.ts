@@ -1,3 +1,5 @@
+import type { Fit } from './fit';
+
 /** Pixels in rows, 8 bits per channel; `channels` 1 (grey), 3 (RGB) or 4 (RGBA). */
 export type PixelImage = {
   data: Uint8Array | Uint8ClampedArray;
@@ -17,12 +19,32 @@ export type Image =
   | HTMLImageElement
   | HTMLVideoElement;
 
+/** A picture as an encoder reads it, which is not to be resized again. */
+export type FittedImage = PixelImage & {
+  /** How it was fitted, as `describeFit` says it. */
+  fit: string;
+  /** `pictureKey` of the pixels before they were fitted. */
+  key: string;
+};
+
+/**
+ * Reads a picture. One that can also be read, changed and resized elsewhere, such as in a thread, says so; who puts another
+ * function in its place takes that away with it.
+ */
+export interface OpenImage {
+  (): Promise<Image>;
+  /** The picture as an encoder reads it. */
+  fitted?(fit: Fit): Promise<FittedImage>;
+  /** The picture as transforms leave it: named ones, as `describe` writes them. */
+  changed?(transforms: string, seed: number): OpenImage;
+}
+
 export type Split = 'train' | 'dev' | 'test';
 
 /** A picture with its captions. The picture is read when asked for, so that a data set takes no memory. */
 export type Example = {
   id: string;
-  image(): Promise<Image>;
+  image: OpenImage;
   captions: string[];
   split: Split;
   metadata?: Record<string, unknown>;

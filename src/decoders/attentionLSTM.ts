@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AnyAttention, AttentionMemory } from '../attention/mechanism';
-import { type Dropout, dropout, dropoutFactors } from '../core/dropout';
+import { atStep, type Dropout, dropout, dropoutFactors } from '../core/dropout';
 import { UsageError } from '../core/errors';
 import { type LinearParams, linear } from '../core/linear';
 import type { LSTMState } from '../core/lstm';
@@ -20,7 +20,16 @@ import {
 } from './attentionLSTMParams';
 import { attentionLSTMPass } from './attentionLSTMPass';
 import { packing } from './packing';
-import { meanFeature, outputLayer, overTime, repeatRows, saying, timeMajor } from './recurrentParts';
+import {
+  meanFeature,
+  outputLayer,
+  overTime,
+  repeatRows,
+  rowsOfPlaces,
+  rowsOfSteps,
+  saying,
+  timeMajor,
+} from './recurrentParts';
 import type { Step, TeacherForced, TrainableDecoder } from './types';
 
 export type { AttentionLSTMConfig, AttentionLSTMParams } from './attentionLSTMParams';
@@ -66,6 +75,7 @@ type Chance = { drop?: Dropout | undefined; choose?: Random | undefined; time?: 
  */
 export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState, AttentionLSTMMemory> {
   readonly params: AttentionLSTMParams;
+  readonly locksDropout = true;
   /** How it looks at the picture. */
   readonly attention: AnyAttention;
 
@@ -153,7 +163,7 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
     { wanted, drop }: TeacherForcedOptions,
   ): TeacherForced {
     const [rows, time] = tokens.shape;
-    const { embeddingSize, hiddenSize, attentionActivation: activation } = this.config;
+    const { hiddenSize, attentionActivation: activation } = this.config;
     const images = memory.features.shape[0];
     const { contextGate, embedding, deepOutput } = this.params;
     const { attention, lstm } = this.params as typeof this.params & FusedParams;
@@ -162,11 +172,7 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
     const ints = (values: Int32Array) => tf.tensor1d(values, 'int32');
 
     const read = tf.gather(tf.reshape(tokens, [rows * time]), ints(packed.places)) as tf.Tensor1D;
-    // Drawn for every place, step by step, as without packing; then those that are computed are picked.
-    const chances = dropoutFactors(rows * time * embeddingSize, drop, 'words');
-    const timeMajor = packed.places.map((place) => (place % time) * rows + Math.floor(place / time));
-    const known = takeRows(embedding, read);
-    const words = chances ? tf.mul<tf.Tensor2D>(known, pickRows(chances, timeMajor, embeddingSize)) : known;
+    const words = dropout(takeRows(embedding, read), drop, 'words', rowsOfPlaces(packed.places, rows, time));
     const { features, keys, keyPaddingMask } = memory;
     const [hidden, weights, context] = attentionLSTMPass(
       {
@@ -185,16 +191,15 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
         keyPaddingMask,
         contexts: deepOutput !== undefined,
         layerDropout: (layer, t, block) => {
-          const inStep = drop && { ...drop, random: drop.random.fork(t) };
-          const factors = dropoutFactors(rows * hiddenSize, inStep, `layer${layer}`);
-          return factors && pickRows(factors, block.rows, hiddenSize);
+          const factors = dropoutFactors({ count: rows, of: block.rows }, hiddenSize, atStep(drop, t), `layer${layer}`);
+          return factors && tf.tensor2d(factors, [block.rows.length, hiddenSize]);
         },
       },
     );
     const places = ints(asked ? asked.map((place) => packed.placeOf[place]!) : packed.placeOf);
     const last = this.lastHidden(
       deepOutput && takeRows(words, places),
-      dropout(takeRows(hidden, places), drop, 'hidden'),
+      dropout(takeRows(hidden, places), drop, 'hidden', rowsOfPlaces(asked, rows, time)),
       context && takeRows(context, places),
     );
     const positions = weights.shape[1];
@@ -210,11 +215,10 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
     { wanted, drop, choose }: TeacherForcedOptions,
   ): TeacherForced {
     const [rows, time] = tokens.shape;
-    const words = dropout(takeRows(this.params.embedding, timeMajor(tokens)), drop, 'words');
+    const words = dropout(takeRows(this.params.embedding, timeMajor(tokens)), drop, 'words', rowsOfSteps(rows, time));
     let state = repeatRows(this.initialState(memory), rows / memory.features.shape[0]);
     const steps = (tf.split(words, time, 0) as tf.Tensor2D[]).map((word, t) => {
-      const inStep = drop && { ...drop, random: drop.random.fork(t) };
-      const next = this.advance(word, state, memory, { drop: inStep, choose, time: t });
+      const next = this.advance(word, state, memory, { drop: atStep(drop, t), choose, time: t });
       state = next.state;
       return { word, ...next };
     });
@@ -232,6 +236,7 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
         ),
         drop,
         'hidden',
+        rowsOfPlaces(wanted?.dataSync<'int32'>(), rows, time),
       ),
       this.readsContext
         ? overTime(
@@ -359,11 +364,4 @@ function wantedLengths(wanted: Int32Array | undefined, rows: number, time: numbe
     lengths[row] = Math.max(lengths[row]!, (place % time) + 1);
   }
   return lengths;
-}
-
-/** Rows of a matrix of plain numbers whose rows have `size`, as a tensor [indices, size]. */
-function pickRows(values: Float32Array, indices: Int32Array, size: number): tf.Tensor2D {
-  const picked = new Float32Array(indices.length * size);
-  for (const [i, row] of indices.entries()) picked.set(values.subarray(row * size, (row + 1) * size), i * size);
-  return tf.tensor2d(picked, [indices.length, size]);
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { type Dropout, dropout, within } from '../core/dropout';
+import { atStep, type Dropout, dropout, within } from '../core/dropout';
 import { UsageError } from '../core/errors';
 import { uniform } from '../core/init';
 import { type LinearParams, linear, linearParams } from '../core/linear';
@@ -15,7 +15,16 @@ import {
 import { expectShape } from '../core/shapes';
 import { takeRows } from '../core/takeRows';
 import { disposeTree } from '../core/tree';
-import { meanFeature, outputLayer, overTime, repeatRows, saying, timeMajor } from './recurrentParts';
+import {
+  meanFeature,
+  outputLayer,
+  overTime,
+  repeatRows,
+  rowsOfPlaces,
+  rowsOfSteps,
+  saying,
+  timeMajor,
+} from './recurrentParts';
 import type { Step, TeacherForced, TrainableDecoder } from './types';
 
 /**
@@ -100,6 +109,7 @@ function decoderParams(config: LSTMDecoderConfig, random: Random): LSTMDecoderPa
  */
 export class LSTMDecoder implements TrainableDecoder<LSTMDecoderState, LSTMMemory> {
   readonly params: LSTMDecoderParams;
+  readonly locksDropout = true;
 
   constructor(
     readonly config: LSTMDecoderConfig,
@@ -156,17 +166,18 @@ export class LSTMDecoder implements TrainableDecoder<LSTMDecoderState, LSTMMemor
     { wanted, drop }: { wanted?: tf.Tensor1D; drop?: Dropout } = {},
   ): TeacherForced {
     const [rows, time] = tokens.shape;
-    const words = dropout(takeRows(this.params.embedding, timeMajor(tokens)), drop, 'words');
+    const words = dropout(takeRows(this.params.embedding, timeMajor(tokens)), drop, 'words', rowsOfSteps(rows, time));
     const perImage = rows / memory.image.shape[0];
     const image = repeatRows(memory.image, perImage);
     let state = repeatRows(this.initialState(memory), perImage);
     const hidden = (tf.split(words, time, 0) as tf.Tensor2D[]).map((word, t) => {
-      state = this.climb(this.read(word, image), state, within(drop, t));
+      state = this.climb(this.read(word, image), state, atStep(drop, t));
       return state.at(-1)!.hidden;
     });
     const merges = this.params.merged !== undefined;
     const seen = merges ? overTime(Array<tf.Tensor2D>(time).fill(image), wanted) : image;
-    return saying(this.lastHidden(dropout(overTime(hidden, wanted), drop, 'hidden'), seen), this.output());
+    const places = rowsOfPlaces(wanted?.dataSync<'int32'>(), rows, time);
+    return saying(this.lastHidden(dropout(overTime(hidden, wanted), drop, 'hidden', places), seen), this.output());
   }
 
   dispose(): void {

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import type { Rows } from '../core/dropout';
 import { type LinearParams, linear } from '../core/linear';
 import { mapTree, type Tree } from '../core/tree';
 import type { TeacherForced } from './types';
@@ -23,6 +24,17 @@ export function repeatRows<T extends Tree>(state: T, times: number): T {
 /** [rows, time] -> [time * rows], so that a step is one block of rows. */
 export function timeMajor(tokens: tf.Tensor2D): tf.Tensor1D {
   return tf.reshape(tf.transpose(tokens), [tokens.size]);
+}
+
+/** The captions of what `timeMajor` lays out. */
+export function rowsOfSteps(rows: number, time: number): Rows {
+  return { count: rows, of: Int32Array.from({ length: rows * time }, (_, i) => i % rows) };
+}
+
+/** The captions of places row * time + t, or of all places in order. */
+export function rowsOfPlaces(places: Int32Array | undefined, rows: number, time: number): Rows {
+  const all = places ?? Int32Array.from({ length: rows * time }, (_, place) => place);
+  return { count: rows, of: all.map((place) => Math.floor(place / time)) };
 }
 
 /** Results of all steps [rows, size] -> [rows * time, size], or those that are wanted. */

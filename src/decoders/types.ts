@@ -45,6 +45,8 @@ export type TeacherForced = {
 /** A decoder that can be trained: it reads whole captions at once. */
 export interface TrainableDecoder<State extends Tree, Memory extends Tree> extends Decoder<State, Memory> {
   readonly params: Tree;
+  /** Whether it heeds `locked` of dropout. */
+  readonly locksDropout?: boolean;
   /**
    * features [images, positions, featureSize] -> the memory that steps look at
    *

@@ -17,6 +17,7 @@ import { webDataset } from './layouts/webDataset';
 import { wikipedia } from './layouts/wikipedia';
 import { PictureOpener } from './openPicture';
 import { PictureCache } from './pictureCache';
+import type { PictureThreads } from './pictureThreads';
 
 /** By the names that `layout` takes. */
 const layouts = {
@@ -53,6 +54,8 @@ type CommonOptions = {
   downloads?: string;
   /** Which of Wikipedia's captions to take; by default `caption_reference_description`, the one below the picture. */
   wikipediaCaption?: WikipediaCaption;
+  /** Threads that read the pictures, such as those of `pictureThreads()`; by default they are read in this one. */
+  threads?: PictureThreads;
 };
 
 export type LoadCaptionDataOptions = CommonOptions;
@@ -71,7 +74,7 @@ export type LoadCaptionDataOptions = CommonOptions;
  * text file is not in UTF-8
  */
 export async function loadCaptionData(path: string, options: LoadCaptionDataOptions = {}): Promise<CaptionData> {
-  const { seed = 0, splits, missingPictures = 'drop', onProblem } = options;
+  const { seed = 0, splits, missingPictures = 'drop', onProblem, threads } = options;
   if (splits) expectShares(splits);
   const recognised = await recognise(path, options);
   const problems = new ProblemList(onProblem);
@@ -90,7 +93,7 @@ export async function loadCaptionData(path: string, options: LoadCaptionDataOpti
   const usable = (member: number) => captioned(member) && (missingPictures === 'keep' || index.hasPicture(member));
   if (countWhere(index.size, usable) === 0) throw new DataError(noPictures(path, recognised, index, count));
 
-  const opener = new PictureOpener();
+  const opener = new PictureOpener(threads);
   const dataset = (split: Split) => {
     const listed = order?.(split);
     const fits = (member: number) => usable(member) && splitOf(member) === split;
@@ -154,7 +157,7 @@ async function* inOrder(path: string, split: Split, options: CommonOptions): Asy
     return;
   }
   const drawn = { ...(splits ?? { dev: 0.1, test: 0.1 }), random: new Random(seed).fork('split') };
-  const opener = new PictureOpener();
+  const opener = new PictureOpener(options.threads);
   for await (const entry of grouped(recognised, onProblem)) {
     const its = (splits === undefined ? entry.split : undefined) ?? splitOfPicture(entry.id, drawn);
     if (its !== split) continue;
@@ -163,7 +166,7 @@ async function* inOrder(path: string, split: Split, options: CommonOptions): Asy
       onProblem?.({ where: id, problem: 'has captions but no picture' });
       continue;
     }
-    const image = () => opener.open(picture, id);
+    const image = opener.image(picture, id);
     yield { id, image, captions: [...captions], split, metadata: { ...metadata, ...(picture && placeOf(picture)) } };
   }
 }

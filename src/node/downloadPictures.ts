@@ -62,11 +62,12 @@ export async function* downloadPictures(urls: Source<string>, options: DownloadO
       const why = cache.failureOf(url);
       return why === undefined ? { url, state: 'there' } : { url, state: 'failed', why };
     }
+    const begun: Begun = {};
     for (let attempt = 1; ; attempt++) {
       await turn(settings.signal);
       let got: Awaited<ReturnType<typeof fetchPicture>>;
       try {
-        got = await fetchPicture(url, settings);
+        got = await fetchPicture(url, settings, begun);
       } catch (error) {
         settings.signal?.throwIfAborted();
         const why = (error as Error).message;
@@ -110,12 +111,22 @@ class Passing extends Error {
   }
 }
 
-async function fetchPicture(url: string, settings: Settings): Promise<{ bytes: Uint8Array; format: PictureFormat }> {
+/** A picture that broke off: what came of it, and what the server calls this state of it. */
+type Part = { address: string; validator: string; bytes: Buffer[]; size: number };
+
+/** Of one picture, from try to try. */
+type Begun = { part?: Part | undefined };
+
+async function fetchPicture(
+  url: string,
+  settings: Settings,
+  begun: Begun,
+): Promise<{ bytes: Uint8Array; format: PictureFormat }> {
   const late = AbortSignal.timeout(settings.timeout);
   const signal = settings.signal ? AbortSignal.any([late, settings.signal]) : late;
   let at = url;
   for (let redirects = 0; ; redirects++) {
-    const answer = await request(at, settings, signal);
+    const answer = await request(at, settings, signal, begun);
     if ('bytes' in answer) {
       const format = formatOf(answer.bytes);
       if (format === undefined) throw new DataError(`is no picture, but ${answer.type ?? 'of no type'}`);
@@ -129,7 +140,12 @@ async function fetchPicture(url: string, settings: Settings): Promise<{ bytes: U
 
 type Answer = { bytes: Uint8Array; type: string | undefined } | { location: string };
 
-function request(address: string, settings: Settings, signal: AbortSignal): Promise<Answer> {
+/**
+ * One request. What a try before has of the picture is not asked for again, where the server can send the rest of the very same.
+ *
+ * @see RFC 9110, sections 13.1.5 (If-Range) and 14.2 (Range)
+ */
+function request(address: string, settings: Settings, signal: AbortSignal, begun: Begun): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => reject(signal.aborted ? new Passing('takes too long') : error);
     const url = webAddress(address);
@@ -138,12 +154,16 @@ function request(address: string, settings: Settings, signal: AbortSignal): Prom
     const { allowPrivate } = settings;
     const anywhere = typeof allowPrivate === 'boolean' ? allowPrivate : allowPrivate.includes(host);
     if (!anywhere && isIP(host) && !isPublicAddress(host)) throw new PrivateAddress(url.hostname, host);
+    const before = begun.part?.address === address ? begun.part : undefined;
     const asked = (url.protocol === 'https:' ? https : http).get(
       url,
       {
         // No connection is kept: one made for a host that may be asked must not serve another.
         agent: false,
-        headers: { 'user-agent': settings.userAgent, accept: 'image/*', 'accept-encoding': 'identity' },
+        headers: {
+          ...{ 'user-agent': settings.userAgent, accept: 'image/*', 'accept-encoding': 'identity' },
+          ...(before && { range: `bytes=${before.size}-`, 'if-range': before.validator }),
+        },
         ...(!anywhere && { lookup: publicLookup }),
         signal,
       },
@@ -164,23 +184,29 @@ function request(address: string, settings: Settings, signal: AbortSignal): Prom
         }
         if (status === 408 || status === 425 || status === 429 || status >= 500)
           return refuse(new Passing(`the server answers ${status}`, retryAfter(response.headers['retry-after'])));
-        if (status !== 200) return refuse(new DataError(`the server answers ${status}`));
-        const told = Number(response.headers['content-length'] ?? Number.NaN);
+        begun.part = undefined; // unless what comes now can be gone on with, the next try asks for all of it
+        if (before && status === 416) return refuse(new Passing('the server has not the rest'));
+        if (status === 206 && !continues(response.headers['content-range'], before))
+          return refuse(new Passing('the server sends another part than was asked for'));
+        if (status !== 200 && status !== 206) return refuse(new DataError(`the server answers ${status}`));
+        const kept = status === 206 ? before! : { bytes: [], size: 0 };
+        const told = kept.size + Number(response.headers['content-length'] ?? Number.NaN);
         if (told > settings.mostBytes)
           return refuse(new DataError(`has ${told} bytes, more than ${settings.mostBytes}`));
-        const parts: Buffer[] = [];
-        let size = 0;
-        response.on('data', (part: Buffer) => {
-          size += part.length;
-          if (size > settings.mostBytes) return refuse(new DataError(`has more than ${settings.mostBytes} bytes`));
-          parts.push(part);
+        const validator = status === 206 ? before!.validator : validatorOf(response.headers);
+        const part = { address, validator: validator ?? '', bytes: [...kept.bytes], size: kept.size };
+        if (validator !== undefined) begun.part = part;
+        response.on('data', (bytes: Buffer) => {
+          part.size += bytes.length;
+          if (part.size > settings.mostBytes) return refuse(new DataError(`has more than ${settings.mostBytes} bytes`));
+          part.bytes.push(bytes);
         });
         response.on('error', (error) => fail(new Passing(`breaks off: ${error.message}`)));
         response.on('end', () => {
           // Node says so only where the server closed the connection in an orderly manner.
-          if (!response.complete || (!Number.isNaN(told) && size !== told))
-            return fail(new Passing(`breaks off after ${size} of ${told} bytes`));
-          resolve({ bytes: new Uint8Array(Buffer.concat(parts)), type: response.headers['content-type'] });
+          if (!response.complete || (!Number.isNaN(told) && part.size !== told))
+            return fail(new Passing(`breaks off after ${part.size} of ${told} bytes`));
+          resolve({ bytes: new Uint8Array(Buffer.concat(part.bytes)), type: response.headers['content-type'] });
         });
       },
     );
@@ -189,6 +215,17 @@ function request(address: string, settings: Settings, signal: AbortSignal): Prom
       fail(passing ? new Passing(error.message) : error);
     });
   });
+}
+
+/** What says that a file is the very same: an ETag that is not weak, or else when it was changed. */
+function validatorOf({ etag, 'last-modified': modified }: http.IncomingHttpHeaders): string | undefined {
+  return etag?.startsWith('"') ? etag : modified;
+}
+
+/** Whether a part of a file begins where what there is of it ends. */
+function continues(contentRange: string | undefined, before: Part | undefined): boolean {
+  const start = /^bytes (\d+)-\d+\/(?:\d+|\*)$/.exec(contentRange ?? '')?.[1];
+  return before !== undefined && Number(start) === before.size;
 }
 
 function webAddress(address: string): URL {

@@ -6,8 +6,11 @@ import { type Line, linesOf } from '../data/layouts/lines';
 
 const CHUNK = 256 * 1024;
 
+/** Whether a file is packed by gzip, by its name. */
+export const isGzipped = (path: string): boolean => /\.t?gz$/i.test(path);
+
 /**
- * The bytes of a file, chunk by chunk; those of a `.gz` unpacked.
+ * The bytes of a file, chunk by chunk; those of a `.gz` or `.tgz` unpacked.
  *
  * @throws DataError where the file cannot be read, or is no whole gzip
  */
@@ -19,7 +22,7 @@ export async function* fileBytes(path: string): AsyncGenerator<Uint8Array> {
   if (!status.isFile()) throw new DataError(`${path} is no file${status.isDirectory() ? ', but a folder' : ''}.`);
   const stream = createReadStream(path, { highWaterMark: CHUNK });
   try {
-    if (path.endsWith('.gz')) yield* unpacked(stream, path);
+    if (isGzipped(path)) yield* unpacked(stream, path);
     else for await (const chunk of stream) yield chunk as Uint8Array;
   } catch (cause) {
     throw explained(cause, path);

@@ -2,10 +2,11 @@ import { stat } from 'node:fs/promises';
 import sharp from 'sharp';
 import { DataError } from '../core/errors';
 import { isThere, type PictureSource } from '../data/layouts/entry';
-import type { PixelImage } from '../data/types';
+import type { OpenImage, PixelImage } from '../data/types';
 import { readPart } from './fileBytes';
 import { readImage } from './image';
 import { openParquet, type ParquetFile, PictureTurns } from './parquetFile';
+import type { PictureThreads } from './pictureThreads';
 
 /** Larger pictures are refused before they are unpacked: a PNG of some kilobytes may unpack to gigabytes. */
 export const MOST_PIXELS = 100e6;
@@ -17,6 +18,16 @@ export class PictureOpener {
   private readonly parquet = new Map<string, Promise<ParquetFile | { problem: string }>>();
   private readonly turns = new PictureTurns();
 
+  /** @param threads - where pictures are read; by default here */
+  constructor(private readonly threads?: PictureThreads) {}
+
+  /** `image` of an example. Rows of Parquet are taken out here, where their file is open, and decoded in the threads. */
+  image(source: PictureSource | undefined, id: string): OpenImage {
+    if (!this.threads) return () => this.open(source, id);
+    const isOpenedThere = source !== undefined && isThere(source) && !('row' in source);
+    return this.threads.image(isOpenedThere ? () => source : async () => ({ bytes: await this.bytes(source, id) }), id);
+  }
+
   /**
    * @param id - of the example, for messages
    * @throws DataError where the picture is not there, is too large, or does not decode
@@ -26,11 +37,7 @@ export class PictureOpener {
       await expectSane(source.file, (await sizeOf(source.file)) ?? 0, source.file);
       return readImage(source.file);
     }
-    const bytes = await this.bytes(source, id);
-    await expectSane(bytes, bytes.length, id);
-    return readImage(bytes).catch((cause: Error) => {
-      throw new DataError(`${id}: ${cause.message}`, { cause });
-    });
+    return decodePicture(await this.bytes(source, id), id);
   }
 
   /** The bytes of the file that a picture is. */
@@ -56,6 +63,14 @@ export class PictureOpener {
     const bytes = await readPart(source.file, source.offset, source.length);
     return 'encoding' in source ? fromBase64(Buffer.from(bytes).toString('latin1'), id) : bytes;
   }
+}
+
+/** The picture that the bytes of a file are; an error names it. */
+export async function decodePicture(bytes: Uint8Array, name: string): Promise<PixelImage> {
+  await expectSane(bytes, bytes.length, name);
+  return readImage(bytes).catch((cause: Error) => {
+    throw new DataError(`${name}: ${cause.message}`, { cause });
+  });
 }
 
 function fromBase64(text: string, id: string): Uint8Array {

@@ -2,9 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 import type { Captioner } from '../captioner';
 import { DataError, expectWhole } from '../core/errors';
 import type { Dataset, Example } from '../data/types';
-import { captionBatch } from './captionBatch';
-import { type FeatureCache, featureReader } from './features';
+import { type CaptionBatch, captionBatch } from './captionBatch';
+import { batchesAhead, type FeatureCache, featureReader } from './features';
 import { wordLoss } from './losses';
+import { promptedBatch, promptedCaption } from './objectives/metadataPrompted';
 
 export type CaptionLossOptions = {
   /** Pictures at a time. */
@@ -20,7 +21,7 @@ export type CaptionLossOptions = {
 
 /**
  * How surprised a captioner is by the true captions of pictures: the mean cross-entropy in nats per token, the end token included, teacher-forced,
- * without dropout and label smoothing. That of pictures it was trained with beside that of others shows over-fitting.
+ * without dropout and label smoothing; after their metadata, where it was made to read that. That of pictures it was trained with beside that of others shows over-fitting.
  *
  * @throws DataError where there are no captions, or a picture cannot be read
  */
@@ -33,13 +34,12 @@ export async function captionLoss(
   expectWhole('batchSize', batchSize, 1);
   expectWhole('maxLength', maxLength, 1);
   const total = Math.min(data.size, options.pictures ?? data.size);
-  const { encoder, decoder, tokenizer } = captioner;
+  const { encoder, decoder } = captioner;
   const read = featureReader(encoder, cache);
   let [sum, tokens] = [0, 0];
-  for (let start = 0; start < total; start += batchSize) {
+  let done = 0;
+  for await (const examples of batchesAhead(data, batchSize, read, total)) {
     signal?.throwIfAborted();
-    const count = Math.min(batchSize, total - start);
-    const examples = await Promise.all(Array.from({ length: count }, (_, i) => data.at(start + i)));
     // A decoder takes as many captions of each picture: those with the same number go together.
     const byCount = new Map<number, Example[]>();
     for (const example of examples) {
@@ -47,8 +47,7 @@ export async function captionLoss(
       if (length > 0) byCount.set(length, [...(byCount.get(length) ?? []), example]);
     }
     for (const group of byCount.values()) {
-      const captions = group.flatMap((example) => example.captions.map((caption) => tokenizer.encode(caption)));
-      const { rows, time, inputs, targets, wanted } = captionBatch(captions, tokenizer, maxLength);
+      const { rows, time, inputs, targets, wanted } = layOut(captioner, group, maxLength);
       const features = await read(group);
       const loss = tf.tidy(() => {
         const memory = decoder.remember(features);
@@ -63,8 +62,21 @@ export async function captionLoss(
         tf.dispose([loss, features]);
       }
     }
-    options.onProgress?.(start + count, total);
+    done += examples.length;
+    options.onProgress?.(done, total);
   }
   if (tokens === 0) throw new DataError('There are no captions to be surprised by. Is the split empty?');
   return sum / tokens;
+}
+
+function layOut({ tokenizer, metadata }: Captioner, examples: readonly Example[], maxLength: number): CaptionBatch {
+  if (!metadata) {
+    const captions = examples.flatMap((example) => example.captions.map((caption) => tokenizer.encode(caption)));
+    return captionBatch(captions, tokenizer, maxLength);
+  }
+  const how = { reading: metadata, maxLength };
+  const rows = examples.flatMap((example) =>
+    example.captions.map((_, place) => promptedCaption(tokenizer, example, place, how)),
+  );
+  return promptedBatch(rows, tokenizer);
 }

@@ -1,13 +1,20 @@
 import { type Caption, type Captioner, type CaptionOptions, captionFeatures } from '../captioner';
+import { captionWithMetadata } from '../captioner/captionWithMetadata';
+import { metadataOf } from '../captioner/metadata';
 import { expectWhole } from '../core/errors';
 import type { Dataset, Example } from '../data/types';
 import { type CaptionScores, type ScoreOptions, scoreCaptions } from '../metrics';
-import { type FeatureCache, featureReader } from './features';
+import { batchesAhead, type FeatureCache, featureReader } from './features';
 
 export type EvaluateOptions = CaptionOptions &
   Pick<ScoreOptions, 'metrics' | 'details' | 'documentFrequencies' | 'meteorData' | 'paraphrases'> & {
     /** Where features are kept; worth it while the encoder does not change. */
     features?: FeatureCache;
+    /**
+     * Let the captioner read the metadata of each example, that of its first caption where captions have their own. By default it
+     * does if it was made to.
+     */
+    metadata?: boolean;
     /** Called after every batch with the pictures captioned so far. */
     onProgress?: (done: number, total: number) => void;
   };
@@ -23,21 +30,24 @@ export async function* captionExamples(
   data: Dataset,
   options: EvaluateOptions = {},
 ): AsyncGenerator<{ example: Example; caption: Caption }, void, undefined> {
-  const { batchSize = 16, signal } = options;
+  const { batchSize = 16, signal, metadata = captioner.metadata !== undefined } = options;
   expectWhole('batchSize', batchSize, 1);
   const read = featureReader(captioner.encoder, options.features);
-  for (let start = 0; start < data.size; start += batchSize) {
+  let done = 0;
+  for await (const examples of batchesAhead(data, batchSize, read)) {
     signal?.throwIfAborted();
-    const count = Math.min(batchSize, data.size - start);
-    const examples = await Promise.all(Array.from({ length: count }, (_, i) => data.at(start + i)));
     const features = await read(examples);
     try {
-      const captions = await captionFeatures(captioner, features, options);
+      const known = examples.map((example) => metadataOf(example));
+      const captions = metadata
+        ? await captionWithMetadata(captioner, features, known, options)
+        : await captionFeatures(captioner, features, options);
       for (const [i, example] of examples.entries()) yield { example, caption: captions[i]! };
     } finally {
       features.dispose();
     }
-    options.onProgress?.(start + count, data.size);
+    done += examples.length;
+    options.onProgress?.(done, data.size);
   }
 }
 

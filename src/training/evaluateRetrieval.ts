@@ -3,7 +3,7 @@ import { DataError, expectWhole } from '../core/errors';
 import type { Dataset } from '../data/types';
 import type { DualEncoder } from '../models/dualEncoder';
 import { type RetrievalScores, retrievalRanks, retrievalScores } from '../retrieval/recall';
-import { type FeatureCache, featureReader } from './features';
+import { batchesAhead, type FeatureCache, featureReader } from './features';
 
 export type EvaluateRetrievalOptions = {
   /** Pictures that are embedded together. */
@@ -39,23 +39,23 @@ export async function evaluateRetrieval(
   const images = new Float32Array(data.size * size);
   const imageOf: number[] = [];
   const captions: string[] = [];
-  for (let start = 0; start < data.size; start += batchSize) {
+  let done = 0;
+  for await (const examples of batchesAhead(data, batchSize, read)) {
     signal?.throwIfAborted();
-    const count = Math.min(batchSize, data.size - start);
-    const examples = await Promise.all(Array.from({ length: count }, (_, i) => data.at(start + i)));
     for (const [i, example] of examples.entries()) {
       if (example.captions.length === 0) throw new DataError(`Example ${example.id} has no caption to be found by.`);
       captions.push(...example.captions);
-      imageOf.push(...example.captions.map(() => start + i));
+      imageOf.push(...example.captions.map(() => done + i));
     }
     const features = await read(examples);
     const vectors = tf.tidy(() => model.embedFeatures(features));
     try {
-      images.set(await vectors.data(), start * size);
+      images.set(await vectors.data(), done * size);
     } finally {
       tf.dispose([features, vectors]);
     }
-    onProgress?.(start + count, data.size);
+    done += examples.length;
+    onProgress?.(done, data.size);
   }
   const texts = await model.embedTexts(captions);
   try {

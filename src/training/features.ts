@@ -4,8 +4,10 @@ import { DataError } from '../core/errors';
 import { hex, sha256 } from '../core/hash';
 import type { Preprocessing } from '../core/preprocessing';
 import { leaves } from '../core/tree';
+import { pictureKey } from '../data/fit';
 import { toPixels } from '../data/pixels';
-import type { Example, PixelImage } from '../data/types';
+import { ahead } from '../data/streams';
+import type { Dataset, Example, FittedImage, PixelImage } from '../data/types';
 import type { Encoder } from '../encoders/types';
 
 /** Names the function that an encoder computes, so that features of another are never taken for its own. */
@@ -38,8 +40,12 @@ export interface KeptFeatures {
   put(picture: string, features: Float32Array): Promise<Float32Array>;
 }
 
-/** features [images, positions, featureSize] of examples, as a tensor that belongs to the caller. */
-export type FeatureReader = (examples: readonly Example[]) => Promise<tf.Tensor3D>;
+export interface FeatureReader {
+  /** features [images, positions, featureSize] of examples, as a tensor that belongs to the caller. */
+  (examples: readonly Example[]): Promise<tf.Tensor3D>;
+  /** Begins to read the pictures, or what is kept of them, of examples that will be asked for, while the engine computes. */
+  ahead(examples: readonly Example[]): void;
+}
 
 /**
  * Reads features of examples through a frozen encoder; with a cache every picture is encoded once, ever, and so is the flipped
@@ -49,30 +55,38 @@ export type FeatureReader = (examples: readonly Example[]) => Promise<tf.Tensor3
  * one that filled it.
  */
 export function featureReader(encoder: Encoder, cache?: FeatureCache): FeatureReader {
-  if (!cache)
-    return async (examples) =>
-      encodePixels(encoder, await Promise.all(examples.map((example) => pixelsOf(example, encoder))));
+  if (!cache) {
+    const pixels = begun((example) => pixelsOf(example, encoder));
+    const read = async (examples: readonly Example[]) =>
+      encodePixels(encoder, await Promise.all(examples.map(pixels.take)));
+    return Object.assign(read, { ahead: pixels.ahead });
+  }
   const { positions, featureSize } = sizesOf(encoder);
   const size = positions * featureSize;
   const keys = new Map<string, string>();
   let opening: Promise<KeptFeatures> | undefined;
 
   type Found = { example: Example; key?: string; pixels?: PixelImage; features?: Float32Array | undefined };
-  const find = async (example: Example, kept: KeptFeatures): Promise<Found> => {
-    if (example.view === 'random') return { example };
+  const open = () => {
+    opening ??= identify(encoder).then((identity) => cache.of(identity));
+    return opening;
+  };
+  const find = async (example: Example): Promise<Found> => {
+    if (example.view === 'random') return { example, pixels: await pixelsOf(example, encoder) };
+    const kept = await open();
     const name = `${example.view ?? ''}\n${example.id}`;
     const known = keys.get(name);
     if (known) return { example, key: known, features: await kept.get(known) };
     const pixels = await pixelsOf(example, encoder);
-    const key = await digest([Uint32Array.of(pixels.width, pixels.height), pixels.data]);
+    const key = 'key' in pixels ? pixels.key : await pictureKey(pixels);
     keys.set(name, key);
     return { example, key, pixels, features: await kept.get(key) };
   };
 
-  return async (examples) => {
-    opening ??= identify(encoder).then((identity) => cache.of(identity));
-    const kept = await opening;
-    const found = await Promise.all(examples.map((example) => find(example, kept)));
+  const begin = begun(find);
+  const read = async (examples: readonly Example[]) => {
+    const kept = await open();
+    const found = await Promise.all(examples.map(begin.take));
     const missing = found.filter(({ features }) => !features);
     if (missing.length > 0) {
       const pixels = await Promise.all(missing.map(({ example, pixels }) => pixels ?? pixelsOf(example, encoder)));
@@ -91,12 +105,53 @@ export function featureReader(encoder: Encoder, cache?: FeatureCache): FeatureRe
     for (const [i, { features }] of found.entries()) values.set(features!, i * size);
     return tf.tensor3d(values, [examples.length, positions, featureSize]);
   };
+  return Object.assign(read, { ahead: begin.ahead });
 }
 
-/** The RGB pixels of an example, as the encoder wants them; an error names the example. */
-export async function pixelsOf(example: Example, { preprocessing }: Encoder): Promise<PixelImage> {
+/** Work on examples that may begin before its result is taken; an error waits until then. */
+function begun<T>(work: (example: Example) => Promise<T>) {
+  const under = new WeakMap<Example, Promise<T>>();
+  return {
+    ahead(examples: readonly Example[]): void {
+      for (const example of examples) {
+        if (under.has(example)) continue;
+        const result = work(example);
+        result.catch(() => {});
+        under.set(example, result);
+      }
+    },
+    take(example: Example): Promise<T> {
+      const result = under.get(example) ?? work(example);
+      under.delete(example);
+      return result;
+    },
+  };
+}
+
+/**
+ * The examples of a data set, `batchSize` at a time; the pictures of the next ones are read by `read` while these are used.
+ *
+ * @param most - examples from the first on; by default all
+ */
+export function batchesAhead(
+  data: Dataset,
+  batchSize: number,
+  read: FeatureReader,
+  most = data.size,
+): AsyncGenerator<Example[]> {
+  const starts = Array.from({ length: Math.ceil(most / batchSize) }, (_, batch) => batch * batchSize);
+  return ahead(starts, 2, async (start) => {
+    const count = Math.min(batchSize, most - start);
+    const examples = await Promise.all(Array.from({ length: count }, (_, i) => data.at(start + i)));
+    read.ahead(examples);
+    return examples;
+  });
+}
+
+/** The RGB pixels of an example, as the encoder wants them and perhaps fitted already; an error names the example. */
+export async function pixelsOf(example: Example, { preprocessing }: Encoder): Promise<PixelImage | FittedImage> {
   try {
-    return await toPixels(await example.image(), preprocessing);
+    return (await example.image.fitted?.(preprocessing)) ?? (await toPixels(await example.image(), preprocessing));
   } catch (error) {
     throw new DataError(`The picture of example ${example.id} cannot be used: ${(error as Error).message}`, {
       cause: error,

@@ -89,6 +89,9 @@ export type Course<Batch> = {
   ): Promise<Learned>;
 };
 
+/** What everything random of a run is drawn from. */
+export const runRandom = (seed: number): Random => new Random(seed).fork('train');
+
 export type LoopSettings = ReturnType<typeof loopSettings>;
 
 /** Options with their defaults, refused where they cannot be meant. */
@@ -149,7 +152,7 @@ async function* steps<Batch>(
   const { parameters } = course;
   if (data.size === 0) throw new DataError('There is no example to train on. Is the split empty?');
   warnIfPlainCpu();
-  const random = new Random(seed).fork('train');
+  const random = runRandom(seed);
   const batchesPerEpoch = Math.ceil(data.size / batchSize);
   const stepsPerEpoch = Math.ceil(batchesPerEpoch / accumulate);
   const totalSteps = epochs * stepsPerEpoch;

@@ -61,6 +61,8 @@ export type Objective = {
    * length, scheduled sampling. The doubly stochastic term is left out unless it is asked for.
    */
   readonly ownCaptions: boolean;
+  /** Whether it lays the captions out itself. What changes those of `train` is refused then: a maximum of their length, words drawn or unknown. */
+  readonly ownLayout?: boolean;
   /** What is trained beside the captioner, such as the head of a task; it stays whose it was. */
   readonly params?: Tree;
   lesson(given: LessonInput): Promise<Lesson>;

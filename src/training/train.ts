@@ -10,11 +10,13 @@ import type { Dataset, Example } from '../data/types';
 import type { DividedEncoder, Encoder } from '../encoders/types';
 import { type CaptionBatch, captionBatch } from './captionBatch';
 import { type FeatureCache, type FeatureReader, featureReader, pixelsOf } from './features';
-import { gradients, type Parameters } from './gradients';
-import { type BatchPlace, type Learned, type LoopOptions, loopSettings, type TrainStep, trainingSteps } from './loop';
-import { doublyStochastic, wordLoss } from './losses';
+import type { Parameters } from './gradients';
+import { lessonGradients } from './lessonGradients';
+import { type BatchPlace, type LoopOptions, loopSettings, type TrainStep, trainingSteps } from './loop';
+import { wordLoss } from './losses';
 import { drawMixture, expectMixup, type Mixture, mixCaptions, mixFeatures } from './mixup';
 import type { Lesson, Objective } from './objective';
+import { dropRandom, type Parallel, type PlainBatch } from './parallel';
 import { withOwnWords } from './scheduledSampling';
 import type { Schedule } from './schedules';
 import { dropWords, expectWordDropout } from './wordDropout';
@@ -44,6 +46,14 @@ export type TrainOptions = LoopOptions & {
   mixup?: number;
   /** Share of the words that are read which are unknown instead, in [0, 1). */
   wordDropout?: number;
+  /** Drops the same values at all time steps of a caption (`Dropout.locked`); of recurrent captioners alone. */
+  lockedDropout?: boolean;
+  /**
+   * Shares the pictures of every batch out, such as `dataParallel({ workers: 4 })` from the Node entry; the caller's to close. What is
+   * learned is the same, but for rounding. Only the words of true captions can be shared: the loss of most objectives belongs to a
+   * batch as a whole.
+   */
+  parallel?: Parallel;
 };
 
 /**
@@ -63,6 +73,10 @@ export async function* train(
 ): AsyncGenerator<TrainStep, void, undefined> {
   const settings = checked(options);
   const { objective, captionsPerImage, loop } = settings;
+  if (settings.locked && !captioner.decoder.locksDropout)
+    throw new UsageError(
+      'lockedDropout belongs to recurrent captioners, and this one has no time steps. Leave it out.',
+    );
   const ofObjective = parametersOf(objective?.params, 'objective');
   const decoderOnly: Parameters = new Map([...parametersOf(captioner.decoder.params, 'decoder'), ...ofObjective]);
   const parameters: Parameters = new Map([...parametersOf(captioner.encoder.params, 'encoder'), ...decoderOnly]);
@@ -71,21 +85,26 @@ export async function* train(
   const untouched = new Set(divided && leaves(divided.before.params).values());
   const tuned: Parameters = new Map([...parameters].filter(([, parameter]) => !untouched.has(parameter)));
   const readBefore = divided && featureReader(divided.before, settings.features);
+  const readAfter = async (examples: readonly Example[]) => {
+    const before = await readBefore!(examples);
+    try {
+      return tf.tidy(() => divided!.after(before));
+    } finally {
+      before.dispose();
+    }
+  };
   const readFeatures: FeatureReader = readBefore
-    ? async (examples) => {
-        const before = await readBefore(examples);
-        try {
-          return tf.tidy(() => divided.after(before));
-        } finally {
-          before.dispose();
-        }
-      }
+    ? Object.assign(readAfter, { ahead: readBefore.ahead })
     : featureReader(captioner.encoder, settings.features);
   yield* trainingSteps<Batch>(
     {
       parameters,
       settings: { captionsPerImage, ...settings.changes, ...objective?.settings },
-      read: (examples, place) => readBatch(captioner, examples, place, settings, divided === undefined),
+      async read(examples, place) {
+        const batch = await readBatch(captioner, examples, place, settings, divided === undefined);
+        if (!batch.pixels) readFeatures.ahead(batch.examples);
+        return batch;
+      },
       async learn(batch, { index, random }, { parts, stepsDone, totalSteps }) {
         const features = batch.tuned ? undefined : await featuresOf(batch, readFeatures);
         const before = batch.tuned && readBefore ? await readBefore(batch.examples) : undefined;
@@ -95,13 +114,30 @@ export async function* train(
           const share = settings.scheduledSampling?.(stepsDone, totalSteps);
           const chances = random.fork('objective').fork(index);
           lesson = await lessonOf(captioner, features ?? encode, batch, settings, { share, random: chances });
-          const drop = {
-            rate: objective?.ownCaptions ? 0 : captioner.dropout,
-            random: random.fork('dropout').fork(index),
-          };
           const trained = features ? decoderOnly : tuned;
+          const { doublyStochastic } = settings;
+          if (settings.parallel) {
+            const plain: PlainBatch = {
+              ...(await seenOf(captioner, batch, features ?? before)),
+              ...(before && { kind: { afterStage: fineTune!.afterStage! } }),
+              ...{ captions: lesson.captions, images: batch.examples.length, labelSmoothing: settings.labelSmoothing },
+              ...{
+                doublyStochastic,
+                dropout: captioner.dropout,
+                locked: settings.locked,
+                seed: loop.seed,
+                index,
+                parts,
+              },
+            };
+            const names = [...trained].filter(([, { trainable }]) => trainable).map(([name]) => name);
+            const { signal } = loop;
+            return await settings.parallel.learn({ captioner, parameters, trained: names, batch: plain, signal });
+          }
+          const rate = objective?.ownCaptions ? 0 : captioner.dropout;
+          const drop = { rate, random: dropRandom(random, index), locked: settings.locked };
           const see = () => features ?? encode();
-          return await lossAndGradients(captioner, see, lesson, trained, settings, drop, parts);
+          return await lessonGradients(captioner, see, lesson, trained, { doublyStochastic, drop, parts });
         } finally {
           features?.dispose();
           before?.dispose();
@@ -171,12 +207,22 @@ const encodePixelsOf = ({ encoder }: Captioner, { pixels }: Batch) => encoder.en
 
 const mixedIn = ({ mixture }: Batch, features: tf.Tensor3D) => (mixture ? mixFeatures(features, mixture) : features);
 
+/** What is seen of a batch, as plain values: the features that are there, or else the pixels. */
+async function seenOf(
+  { encoder }: Captioner,
+  { pixels }: Batch,
+  features: tf.Tensor3D | undefined,
+): Promise<Pick<PlainBatch, 'seen' | 'shape' | 'kind'>> {
+  if (!features) return { seen: pixels!, shape: [...encoder.preprocessing.size, 3], kind: 'pixels' };
+  return { seen: (await features.data()) as Float32Array, shape: features.shape.slice(1), kind: 'features' };
+}
+
 type Settings = ReturnType<typeof checked>;
 
 /** Options with their defaults, refused where they cannot be meant. */
 function checked(options: TrainOptions) {
   const { objective, scheduledSampling, features, signal, captionsPerImage = 5, maxLength = 24 } = options;
-  const { augment, mixup, wordDropout = 0 } = options;
+  const { augment, mixup, wordDropout = 0, parallel, lockedDropout: locked = false } = options;
   expectWordDropout(wordDropout);
   const { labelSmoothing = 0, doublyStochastic = objective?.ownCaptions ? 0 : 1 } = options;
   const loop = loopSettings(options);
@@ -189,19 +235,34 @@ function checked(options: TrainOptions) {
   if (mixup !== undefined) expectMixup(mixup);
   if (mixup !== undefined && objective)
     throw new UsageError('mixup belongs to learning from true captions alone: leave it out, or the objective.');
+  if (parallel && objective)
+    throw new UsageError(
+      'Only the words of true captions can be shared out: an objective looks at a batch as a whole. Leave parallel out, or the objective.',
+    );
+  if (parallel && mixup !== undefined && loop.fineTune)
+    throw new UsageError(
+      'Pictures that are mixed while the encoder is trained cannot be shared out. Leave parallel out, mixup, or fineTune.',
+    );
   if (objective?.ownCaptions)
-    for (const name of ['labelSmoothing', 'maxLength', 'scheduledSampling', 'wordDropout'] as const)
+    for (const name of ['labelSmoothing', 'maxLength', 'scheduledSampling', 'wordDropout', 'lockedDropout'] as const)
       if (options[name])
         throw new UsageError(
           `${name} belongs to learning from true captions, but this objective learns from the captioner's own. Leave it out.`,
         );
+  if (objective?.ownLayout)
+    for (const name of ['maxLength', 'scheduledSampling', 'wordDropout'] as const)
+      if (options[name])
+        throw new UsageError(
+          `${name} changes the captions that train lays out, but this objective lays them out itself. Leave it out, or give it to the objective where that takes it.`,
+        );
   return {
     ...{ loop, objective, scheduledSampling, captionsPerImage, maxLength, labelSmoothing, doublyStochastic },
-    ...{ features, signal, augment, mixup, wordDropout },
+    ...{ features, signal, augment, mixup, wordDropout, parallel, locked },
     changes: {
       ...(augment && { augment: augment.description }),
       ...(mixup !== undefined && { mixup }),
       ...(wordDropout > 0 && { wordDropout }),
+      ...(locked && { lockedDropout: locked }),
     },
   };
 }
@@ -242,62 +303,3 @@ async function lessonOf(
     if (made) features.dispose();
   }
 }
-
-/** One batch: forward and backward. The gradients belong to the caller; they and the loss are divided by `parts`. */
-async function lossAndGradients(
-  captioner: Captioner,
-  see: () => tf.Tensor3D,
-  lesson: Lesson,
-  parameters: Parameters,
-  settings: Settings,
-  drop: { rate: number; random: Random },
-  parts: number,
-): Promise<Learned> {
-  const { decoder } = captioner;
-  const { rows, time, inputs, targets, wanted, mask } = lesson.captions;
-  const told: Record<string, tf.Scalar> = {};
-  const tell = (name: string, value: tf.Scalar) => {
-    told[name] = tf.keep(tf.clone(value));
-  };
-  const forward = () => {
-    const seen = see();
-    const memory = decoder.remember(seen, drop);
-    const terms: tf.Scalar[] = [];
-    let attention: tf.Scalar | undefined;
-    if (lesson.loss) {
-      const tokens = tf.tensor2d(inputs, [rows, time], 'int32');
-      const pass = decoder.teacherForced(tokens, memory, { wanted: tf.tensor1d(wanted, 'int32'), drop });
-      terms.push(lesson.loss(pass, tf.tensor1d(targets, 'int32')));
-      if (settings.doublyStochastic > 0 && pass.weights)
-        attention = tf.mul(doublyStochastic(pass.weights, tf.tensor2d(mask, [rows, time])), settings.doublyStochastic);
-    }
-    const others = lesson.beside?.({ features: seen, memory, drop }) ?? [];
-    for (const { name, loss, weight } of others) {
-      if (name) tell(name, loss);
-      terms.push(weight === 1 ? loss : tf.mul(loss, weight));
-    }
-    const learned = terms.length === 1 ? terms[0]! : (tf.addN(terms) as tf.Scalar);
-    tell(LEARNED, learned);
-    return tf.div<tf.Scalar>(attention ? tf.add(learned, attention) : learned, parts);
-  };
-  try {
-    const { loss, grads } = gradients(forward, parameters);
-    told[WHOLE] = loss;
-    const values = await Promise.all(
-      Object.entries(told).map(async ([name, value]) => [name, (await value.data())[0]!] as const),
-    );
-    const { [LEARNED]: crossEntropy, [WHOLE]: whole, ...figures } = Object.fromEntries(values);
-    return {
-      grads,
-      loss: whole!,
-      crossEntropy: crossEntropy!,
-      captions: rows,
-      figures: { ...lesson.figures, ...figures },
-    };
-  } finally {
-    tf.dispose(told);
-  }
-}
-
-/** Among the names of what is learned: the sum of it, and that with the doubly stochastic term. */
-const [LEARNED, WHOLE] = ['(learned)', '(whole)'];

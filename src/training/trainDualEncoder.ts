@@ -3,6 +3,7 @@ import { pixelTensor } from '../captioner';
 import type { Dropout } from '../core/dropout';
 import { DataError, expectWhole } from '../core/errors';
 import { parametersOf } from '../core/parameters';
+import type { Augmentation } from '../data/augment/types';
 import { normalisePixels } from '../data/pixels';
 import type { Dataset, Example } from '../data/types';
 import type { DualEncoder } from '../models/dualEncoder';
@@ -18,6 +19,8 @@ export type TrainDualEncoderOptions = LoopOptions & {
   captionsPerImage?: number;
   /** Where features are kept while the encoder is frozen, so that it sees every picture once. */
   features?: FeatureCache;
+  /** How pictures and captions are changed anew in every epoch, such as `augment([flip()])`. */
+  augment?: Augmentation;
 };
 
 type Batch = { texts: TextBatch; examples: Example[]; pixels?: Float32Array };
@@ -37,7 +40,7 @@ export async function* trainDualEncoder(
   data: Dataset,
   options: TrainDualEncoderOptions = {},
 ): AsyncGenerator<TrainStep, void, undefined> {
-  const { captionsPerImage = 1 } = options;
+  const { captionsPerImage = 1, augment } = options;
   expectWhole('captionsPerImage', captionsPerImage, 1);
   const loop = loopSettings({ batchSize: 128, ...options });
   const { encoder, params, dropout: rate } = model;
@@ -48,8 +51,10 @@ export async function* trainDualEncoder(
   yield* trainingSteps<Batch>(
     {
       parameters,
-      settings: { objective: 'itc', captionsPerImage },
-      async read(examples, { epoch, tuned, random }) {
+      settings: { objective: 'itc', captionsPerImage, ...(augment && { augment: augment.description }) },
+      async read(given, { epoch, tuned, random }) {
+        const views = random.fork('augment').fork(epoch);
+        const examples = augment ? given.map((each) => augment.apply(each, views.fork(each.id).seed)) : given;
         const chances = random.fork('captions').fork(epoch);
         const chosen = examples.flatMap(({ id, captions }) => {
           if (captions.length === 0)
@@ -58,7 +63,10 @@ export async function* trainDualEncoder(
           return Array.from({ length: captionsPerImage }, (_, i) => order[i % order.length]!);
         });
         const texts = model.layOut(chosen);
-        if (!tuned) return { texts, examples };
+        if (!tuned) {
+          readFeatures.ahead(examples);
+          return { texts, examples };
+        }
         const pictures = await Promise.all(examples.map((example) => pixelsOf(example, encoder)));
         return { texts, examples, pixels: normalisePixels(pictures, encoder.preprocessing) };
       },

@@ -46,7 +46,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 describe('train', () => {
   test('makes a dual encoder, says what it finds, and goes on', async () => {
     const sizes = ['--hidden-size', '8', '--heads', '2', '--projection-size', '6', '--embedding-size', '4'];
-    const begin = ['--model', 'dual-encoder', '--word-vectors', at('vectors.txt'), ...sizes];
+    const begin = ['--model', 'dual-encoder', '--word-vectors', at('vectors.txt'), '--augment', 'flip', ...sizes];
     const first = await train('finder', ...begin, '--epochs', '1');
     expect(first.err).toMatch(/Word vectors for 2 of \d+ words/);
     expect(first.err).toMatch(/epoch 1, loss [\d.]+, text to image recall@1 [\d.]+, text to image recall@10 [\d.]+/);
@@ -64,6 +64,15 @@ describe('train', () => {
     expect(vectors.shape).toEqual([1, 6]);
     vectors.dispose();
     model.dispose();
+
+    const of = ['evaluate', '--data-path', at('shapes'), '--model-path', at('finder')];
+    const evaluated = await startProgram(of, at('cache')).done;
+    expect(evaluated.out).toMatch(/text to image +image to text\nrecall@1 +[\d.]+ +[\d.]+\n/);
+    expect(evaluated.out).toMatch(/3 pictures of the test split\.\n$/);
+    expect(evaluated.status).toBe(0);
+    const asCaptioner = await startProgram([...of, '--beam-size', '3'], at('cache')).done;
+    expect(asCaptioner.err).toMatch(/--beam-size belongs to captions, but the model is a dual encoder/);
+    expect(asCaptioner.status).toBe(2);
   });
 
   test('teaches a transformer captions, masked words, matching and contrast together, and keeps the heads', async () => {

@@ -29,6 +29,7 @@ type Case = {
   wanted: 'captions' | 'some' | 'all';
   masked: boolean;
   rate: number;
+  locked: boolean;
   /** Weight of the attention's own term in the loss. */
   spread: number;
 };
@@ -53,6 +54,7 @@ const cases = [1, 3].flatMap((perImage) =>
             wanted: (['captions', 'some', 'all'] as const)[pick % 3]!,
             masked: pick % 2 === 1,
             rate: contextGate === deepOutput ? 0 : 0.4,
+            locked: pick % 2 === 0,
             spread: pick % 4 === 0 ? 0 : 1.5,
           };
         }),
@@ -99,7 +101,7 @@ function run(decoder: AttentionLSTMDecoder, stored: Case, fused: boolean) {
   const options: TeacherForcedOptions = {
     fused,
     ...(wanted && { wanted }),
-    ...(stored.rate > 0 && { drop: { rate: stored.rate, random: new Random(9) } }),
+    ...(stored.rate > 0 && { drop: { rate: stored.rate, random: new Random(9), locked: stored.locked } }),
   };
   const counted = tf.tensor(
     ended.map((e) => (e ? 0 : 1)),

@@ -1,26 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { augment } from '../../src/data/augment/augment';
 import { parseTransforms } from '../../src/data/augment/named';
 import type { Example } from '../../src/data/types';
 import { augmentThreads } from '../../src/node/augmentThreads';
 import { tinyPicture } from '../training/tiny';
+import { useThreadFile } from './threadFile';
 
-let folder: string;
-let file: URL;
-/** Threads start from a file, not from source. */
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'augment-'));
-  const outfile = join(folder, 'augmentThread.mjs');
-  const entry = join(import.meta.dirname, '../../src/node/augmentThread.ts');
-  await build({ entryPoints: [entry], outfile, bundle: true, format: 'esm', platform: 'node', logLevel: 'error' });
-  file = pathToFileURL(outfile);
-});
-afterAll(() => rm(folder, { recursive: true }));
+const threads = useThreadFile();
 
 const transforms = parseTransforms('flip,crop,colour,rotate,blur,erase,randaugment');
 const example = (i: number): Example => ({
@@ -30,8 +16,9 @@ const example = (i: number): Example => ({
   split: 'train',
 });
 
-test.each([1, 3])('%i threads give the pictures that one without gives', async (threads) => {
-  const [plain, threaded] = [augment(transforms), augmentThreads(transforms, { threads, file })];
+test.each([1, 3])('%i threads give the pictures that one without gives', async (count) => {
+  const { file } = threads;
+  const [plain, threaded] = [augment(transforms), augmentThreads(transforms, { threads: count, file })];
   expect(threaded.description).toBe(plain.description);
   const looks = (augmentation: typeof plain) =>
     Promise.all(
@@ -45,7 +32,7 @@ test.each([1, 3])('%i threads give the pictures that one without gives', async (
 });
 
 test('a picture that cannot be read, or changed, is an error of that picture alone', async () => {
-  const threaded = augmentThreads(transforms, { threads: 1, file });
+  const threaded = augmentThreads(transforms, { threads: 1, file: threads.file });
   const broken: Example = { ...example(1), image: async () => Promise.reject(new Error('no such file')) };
   const empty: Example = {
     ...example(1),
@@ -61,4 +48,9 @@ test('where there is no file for the threads, pictures are changed here', async 
   const here = augmentThreads(transforms, { file: new URL('./none.js', import.meta.url) });
   expect(await here.apply(example(2), 4).image()).toEqual(await augment(transforms).apply(example(2), 4).image());
   await here.close();
+});
+
+test("transforms of one's own are refused: threads do not know them", () => {
+  const own = { name: 'mine', options: {}, draw: () => undefined };
+  expect(() => augmentThreads([own])).toThrow(/'mine' is no augmentation/);
 });

@@ -339,9 +339,30 @@ const counted: Record<string, Broken & { problems: RegExp[] }> = {
     }),
     problems: [/has another picture than the first row of good/],
   },
-  'a packed tar': {
+  'a tar that is packed by something else than gzip': {
+    files: () => ({ 'a.tar': tar({ 'good.png': png, 'good.txt': 'One' }), 'b.tar.zst': 'x' }),
+    problems: [/b.tar.zst: is packed by something else than gzip.*unpack it to a .tar/],
+  },
+  'a packed tar that is none': {
+    files: () => ({ 'a.tar': tar({ 'good.png': png, 'good.txt': 'One' }), 'b.tar.gz': 'no gzip at all, but text' }),
+    problems: [/b.tar.gz: cannot be read further: .*is no gzip/],
+  },
+  'a packed text in place of a tar': {
     files: () => ({ 'a.tar': tar({ 'good.png': png, 'good.txt': 'One' }), 'b.tar.gz': gzipSync('x') }),
-    problems: [/b.tar.gz: is packed.*unpack it to a .tar/],
+    problems: [/b.tar.gz: cannot be read further: .*is cut off/],
+  },
+  'half a gzip of a tar': {
+    files: () => ({
+      'a.tar': tar({ 'good.png': png, 'good.txt': 'One' }),
+      'b.tar.gz': gzipSync(tar({ 'z.png': other, 'z.txt': 'Two' })).subarray(0, 300),
+    }),
+    problems: [/b.tar.gz: cannot be read further: .*its gzip has no end/],
+  },
+  'a whole gzip of half a tar': {
+    files: () => ({
+      'a.tgz': gzipSync(tar({ 'good.png': png, 'good.txt': 'One', 'z.png': other }).subarray(0, -1900)),
+    }),
+    problems: [/a.tgz: cannot be read further: .*is cut off in the middle of a member/],
   },
   'Parquet that is cut off': {
     files: () => ({

@@ -17,7 +17,7 @@ const jpeg = await picture(2, { format: 'jpeg' });
 let server: Server;
 let address = '';
 /** Requests that came, by path, with when and as whom. */
-let requests: { path: string; at: number; agent: string | undefined }[] = [];
+let requests: { path: string; at: number; agent: string | undefined; range: string | undefined }[] = [];
 const countOf = (path: string) => requests.filter((request) => request.path === path).length;
 
 /** What the server does wrong, by path; `count` counts from 1. */
@@ -33,6 +33,38 @@ const faults: Record<string, (count: number, ...to: Parameters<RequestListener>)
     to.writeHead(200, { 'content-length': png.length });
     to.write(png.subarray(0, png.length / 2), () => from.socket.destroy());
   },
+  // It breaks off twice, and sends the rest of the very same to who asks for it.
+  '/resumes.png': (count, from, to) => {
+    const start = from.headers['if-range'] === '"one"' ? Number(/^bytes=(\d+)-$/.exec(from.headers.range!)![1]) : 0;
+    const end = count < 3 ? start + 100 : png.length;
+    const range = start > 0 && { 'content-range': `bytes ${start}-${png.length - 1}/${png.length}` };
+    to.writeHead(start > 0 ? 206 : 200, { etag: '"one"', 'content-length': png.length - start, ...range });
+    to.write(png.subarray(start, end), () => (count < 3 ? from.socket.destroy() : to.end()));
+  },
+  // Another picture by the second time.
+  '/changes.png': (count, from, to) => {
+    if (count > 1) return void to.end(from.headers['if-range'] === 'Sat, 01 Jan 2000 00:00:00 GMT' ? png : 'wrong');
+    to.writeHead(200, { etag: 'W/"weak"', 'last-modified': 'Sat, 01 Jan 2000 00:00:00 GMT', 'content-length': 9999 });
+    to.write(jpeg.subarray(0, 99), () => from.socket.destroy());
+  },
+  '/unnamed.png': (count, from, to) => {
+    if (count > 1) return void to.end(png);
+    to.writeHead(200, { etag: 'W/"weak"', 'content-length': png.length });
+    to.write(png.subarray(0, 99), () => from.socket.destroy());
+  },
+  '/wrong-part.png': (count, from, to) => {
+    if (count === 3) return void to.end(png);
+    to.writeHead(count === 1 ? 200 : 206, { etag: '"one"', ...(count === 2 && { 'content-range': 'bytes 0-98/99' }) });
+    to.write(png.subarray(0, 99), () => from.socket.destroy());
+  },
+  '/no-rest.png': (count, from, to) => {
+    if (count === 2) return void to.writeHead(416).end();
+    if (count === 3) return void to.end(png);
+    to.writeHead(200, { etag: '"one"', 'content-length': png.length });
+    to.write(png.subarray(0, 99), () => from.socket.destroy());
+  },
+  '/unasked.png': (_, __, to) =>
+    to.writeHead(206, { 'content-range': `bytes 0-${png.length - 1}/${png.length}` }).end(png),
   '/hangs.png': () => {},
   '/drips.png': (_, __, to) => {
     to.writeHead(200);
@@ -60,7 +92,7 @@ const faults: Record<string, (count: number, ...to: Parameters<RequestListener>)
 beforeAll(async () => {
   server = createServer((request, response) => {
     const path = request.url!;
-    requests.push({ path, at: performance.now(), agent: request.headers['user-agent'] });
+    requests.push({ path, at: performance.now(), agent: request.headers['user-agent'], range: request.headers.range });
     (faults[path] ?? faults['/missing.png']!)(countOf(path), request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -111,6 +143,26 @@ test('pictures are kept once by their content, and not asked for again', async (
 test.each(['/busy.png', '/reset.png', '/half.png'])('%s is tried again until it is whole', async (path) => {
   expect(await download([path])).toEqual([{ url: address + path, state: 'new' }]);
   expect(countOf(path)).toBe(path === '/busy.png' ? 3 : 2);
+});
+
+test.each<[string, (string | undefined)[]]>([
+  ['/resumes.png', [undefined, 'bytes=100-', 'bytes=200-']],
+  ['/changes.png', [undefined, 'bytes=99-']], // sent whole, because it is another
+  ['/unnamed.png', [undefined, undefined]], // a weak name does not say that it is the very same
+  ['/wrong-part.png', [undefined, 'bytes=99-', undefined]],
+  ['/no-rest.png', [undefined, 'bytes=99-', undefined]],
+])('%s is gone on with where it broke off, if that is possible', async (path, ranges) => {
+  expect(await download([path])).toEqual([{ url: address + path, state: 'new' }]);
+  expect(requests.map(({ range }) => range)).toEqual(ranges);
+  const cache = await PictureCache.open(join(folder.root, 'downloaded'));
+  const { file } = cache.source(address + path) as { file: string };
+  expect(await readFile(file)).toEqual(png);
+});
+
+test('a part that nobody asked for is no picture', async () => {
+  expect(await download(['/unasked.png'], { tries: 1 })).toMatchObject([
+    { state: 'later', why: 'the server sends another part than was asked for' },
+  ]);
 });
 
 test('the server says how long to wait', async () => {

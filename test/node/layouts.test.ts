@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeAll, expect, test } from 'vitest';
@@ -203,36 +204,54 @@ test('JSON lines: lists of captions, pictures as paths and as base64', async () 
   expect(await widthOf(await data.dev.at(0))).toBe(42);
 });
 
-test('WebDataset: members by key, captions in text and JSON, long names, splits by shard', async () => {
-  const long = `${'d'.repeat(60)}/${'e'.repeat(60)}`;
-  const pax = `path=${long}.png\n`;
-  await folder.write({
-    'train-000.tar': tar({
-      '000.png': png[0]!,
-      '000.txt': 'One\n',
-      '000.json': json({ caption: 'One', captions: ['Two'], url: 'https://x.org/a.png' }),
-      '000.cls': '3',
-      'sub/001.json': json({ text: 'Three' }),
-      'sub/001.png': png[1]!,
-    }),
-    'val-000.tar': Buffer.concat([
-      tarMember('sub', '', '5'),
-      tarMember('././@LongLink', `${long}.txt\0`, 'L'),
-      tarMember('short', 'Four'),
-      tarMember('pax', `${`${pax.length + 4} `}${pax}`, 'x'),
-      tarMember('short', png[2]!),
-      tarEnd,
-    ]),
-  });
-  const data = await load();
-  expect(data).toMatchObject({ layout: 'webdataset', splitSource: 'files', problems: [] });
-  expect(ids(data)).toEqual([['000', 'sub/001'], [long], []]);
-  const first = await data.train.at(0);
-  expect(first.captions).toEqual(['One', 'Two']);
-  expect(first.metadata).toMatchObject({ url: 'https://x.org/a.png' });
-  const examples = [first, await data.train.at(1), await data.dev.at(0)];
-  expect(await Promise.all(examples.map(widthOf))).toEqual([41, 42, 43]);
-});
+test.each<[string, (shard: Buffer) => Buffer]>([
+  ['.tar', (shard) => shard],
+  ['.tar.gz', gzipSync],
+  ['.tgz', gzipSync],
+])(
+  'WebDataset in %s: members by key, captions in text and JSON, long names, splits by shard',
+  async (extension, pack) => {
+    const long = `${'d'.repeat(60)}/${'e'.repeat(60)}`;
+    const pax = `path=${long}.png\n`;
+    await folder.write({
+      [`train-000${extension}`]: pack(
+        tar({
+          '000.png': png[0]!,
+          '000.txt': 'One\n',
+          // Larger than what is unpacked at a time, and what follows has to be found all the same.
+          '000.npy': randomBytes(700_000),
+          '000.json': json({
+            caption: 'One',
+            captions: ['Two'],
+            url: 'https://x.org/a.png',
+            text_of_page: 'x'.repeat(600_000),
+          }),
+          '000.cls': '3',
+          'sub/001.json': json({ text: 'Three' }),
+          'sub/001.png': png[1]!,
+        }),
+      ),
+      [`val-000${extension}`]: pack(
+        Buffer.concat([
+          tarMember('sub', '', '5'),
+          tarMember('././@LongLink', `${long}.txt\0`, 'L'),
+          tarMember('short', 'Four'),
+          tarMember('pax', `${`${pax.length + 4} `}${pax}`, 'x'),
+          tarMember('short', png[2]!),
+          tarEnd,
+        ]),
+      ),
+    });
+    const data = await load();
+    expect(data).toMatchObject({ layout: 'webdataset', splitSource: 'files', problems: [] });
+    expect(ids(data)).toEqual([['000', 'sub/001'], [long], []]);
+    const first = await data.train.at(0);
+    expect(first.captions).toEqual(['One', 'Two']);
+    expect(first.metadata).toMatchObject({ url: 'https://x.org/a.png' });
+    const examples = [first, await data.train.at(1), await data.dev.at(0)];
+    expect(await Promise.all(examples.map(widthOf))).toEqual([41, 42, 43]);
+  },
+);
 
 test('Parquet: pictures in a structure or a column, lists of captions, splits by file', async () => {
   const bytes = png.map((each) => new Uint8Array(each));

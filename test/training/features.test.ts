@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { encodeImages } from '../../src/captioner';
 import { parametersOf } from '../../src/core/parameters';
 import { Random } from '../../src/core/random';
@@ -8,7 +8,7 @@ import type { Example } from '../../src/data/types';
 import { ConvEncoder } from '../../src/encoders/convEncoder';
 import type { Encoder } from '../../src/encoders/types';
 import { float16ToFloat32, float32ToFloat16 } from '../../src/io/float16';
-import { type FeatureCache, featureReader } from '../../src/training/features';
+import { batchesAhead, type FeatureCache, featureReader } from '../../src/training/features';
 import { expectClose, expectNoLeak } from '../helpers';
 import { tinyPicture } from './tiny';
 
@@ -145,6 +145,58 @@ test('positions before those of the grid are kept too', async () => {
     features.dispose();
   }
   encoder.dispose();
+});
+
+test.each([undefined, memoryCache()])(
+  'pictures are read before they are asked for, each once, and errors wait',
+  async (cache) => {
+    const encoder = encoderOf();
+    const opened: string[] = [];
+    const watched = examples.map(
+      (each): Example => ({
+        ...each,
+        image: async () => {
+          opened.push(each.id);
+          if (each.id === examples[2]!.id) throw new Error('no such file');
+          return each.image();
+        },
+      }),
+    );
+    const read = featureReader(encoder, cache);
+    read.ahead(watched);
+    read.ahead(watched.slice(0, 1));
+    await vi.waitFor(() => expect(opened.sort()).toEqual(examples.map(({ id }) => id).sort()));
+    const features = await read(watched.slice(0, 2));
+    const expected = await encodeImages(encoder, [0, 1].map(tinyPicture));
+    expectClose(features, expected, 1e-3);
+    expect(opened).toHaveLength(3);
+    await expect(read(watched)).rejects.toThrow('no such file');
+    tf.dispose([features, expected]);
+    encoder.dispose();
+  },
+);
+
+test('while a batch is used, the pictures of the next one are read, and no more', async () => {
+  const begun: string[][] = [];
+  const read = Object.assign(async () => tf.zeros<tf.Rank.R3>([1, 1, 1]), {
+    ahead: (batch: readonly Example[]) => void begun.push(batch.map(({ id }) => id)),
+  });
+  const data = datasetOf(
+    ['a', 'b', 'c', 'd', 'e'].map((id) => ({ id, captions: ['x'], split: 'train' as const })),
+    async () => tinyPicture(1),
+  );
+  const batches = batchesAhead(data, 2, read);
+  expect((await batches.next()).value).toMatchObject([{ id: 'a' }, { id: 'b' }]);
+  expect(begun).toEqual([
+    ['a', 'b'],
+    ['c', 'd'],
+  ]);
+  await batches.next();
+  expect((await batches.next()).value).toMatchObject([{ id: 'e' }]);
+  expect((await batches.next()).done).toBe(true);
+  const some: unknown[] = [];
+  for await (const batch of batchesAhead(data, 2, read, 3)) some.push(batch.length);
+  expect(some).toEqual([2, 1]);
 });
 
 describe('a key', () => {

@@ -2,6 +2,10 @@ import * as tf from '@tensorflow/tfjs';
 import { afterAll, expect, test } from 'vitest';
 import { DataError } from '../../src/core/errors';
 import { Random } from '../../src/core/random';
+import { augment } from '../../src/data/augment/augment';
+import { flip } from '../../src/data/augment/flip';
+import { randomErasing } from '../../src/data/augment/randomErasing';
+import type { Augmentation } from '../../src/data/augment/types';
 import { datasetOf } from '../../src/data/dataset';
 import { ConvEncoder } from '../../src/encoders/convEncoder';
 import { memoryStore } from '../../src/io/stores';
@@ -26,11 +30,14 @@ async function run(model: DualEncoder, options: TrainDualEncoderOptions, look?: 
   const optimizer = adamW(1e-2);
   const losses: number[] = [];
   const all = { batchSize: 5, epochs: 3, schedule: constant(), optimizer, seed: 4, ...options };
-  for await (const step of trainDualEncoder(model, tinyData, all)) {
-    losses.push(step.loss);
-    await look?.(step);
+  try {
+    for await (const step of trainDualEncoder(model, tinyData, all)) {
+      losses.push(step.loss);
+      await look?.(step);
+    }
+  } finally {
+    optimizer.dispose();
   }
-  optimizer.dispose();
   return losses;
 }
 
@@ -75,6 +82,52 @@ test('a run that goes on from a snapshot does what the whole one does', async ()
   );
   for (const model of [whole, begun, rest]) model.dispose();
 });
+
+test('pictures and captions are augmented by seed, epoch and id, frozen and fine-tuned, and resuming needs the same', () =>
+  expectNoLeak(async () => {
+    const own = new ConvEncoder({ type: 'conv', imageSize: 8, channels: [4, 5] }, new Random(1));
+    const build = () =>
+      DualEncoder.create({
+        encoder: own,
+        tokenizer: tinyTokenizer,
+        hiddenSize: 8,
+        projectionSize: 6,
+        dropout: 0,
+        seed: 3,
+      });
+    const losses = async (options: TrainDualEncoderOptions) => {
+      const model = build();
+      const found = await run(model, { epochs: 2, ...options });
+      model.dispose();
+      return found;
+    };
+    const plain = augment([flip(), randomErasing({ probability: 1 })]);
+    const seeds = new Map<string, number[]>();
+    const watched: Augmentation = {
+      ...plain,
+      apply(example, seed) {
+        seeds.set(example.id, [...(seeds.get(example.id) ?? []), seed]);
+        return plain.apply(example, seed);
+      },
+    };
+    const changed = await losses({ augment: watched });
+    expect(changed).not.toEqual(await losses({}));
+    for (const [one, other] of seeds.values()) expect(one, 'epochs differ').not.toBe(other);
+    const first = new Map(seeds);
+    seeds.clear();
+    expect(await losses({ augment: watched }), 'the same again').toEqual(changed);
+    expect(seeds).toEqual(first);
+    // Nothing has been learned before the first step, so the frozen encoder and the one that is trained see the same.
+    const tuned = await losses({ augment: plain, epochs: 1, fineTune: { fromEpoch: 1, learningRate: 1e-4 } });
+    expectClose(tuned, changed.slice(0, 1), 1e-5);
+
+    const store = memoryStore();
+    const model = build();
+    await run(model, { epochs: 1, augment: plain }, ({ snapshot }) => snapshot(store));
+    await expect(run(model, { epochs: 2, resume: store })).rejects.toThrow(/augment was .*flip.* and is undefined/);
+    model.dispose();
+    own.dispose();
+  }));
 
 test('the encoder is trained where that is asked for, and only then', async () => {
   const own = new ConvEncoder({ type: 'conv', imageSize: 8, channels: [4, 5] }, new Random(1));

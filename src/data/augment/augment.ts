@@ -1,7 +1,7 @@
 import { UsageError } from '../../core/errors';
 import { Random } from '../../core/random';
 import { toPixels, toRGB } from '../pixels';
-import type { Example, Image, PixelImage } from '../types';
+import type { Example, OpenImage, PixelImage } from '../types';
 import type { Augmentation, Change, Transform } from './types';
 
 /**
@@ -11,17 +11,20 @@ import type { Augmentation, Change, Transform } from './types';
  * picture), so neither the order of the pictures nor the number of threads changes anything.
  */
 export function augment(transforms: readonly Transform[]): Augmentation {
-  return augmentWith(transforms, async (image, seed) => changePixels(await toPixels(image), transforms, seed));
+  return augmentWith(
+    transforms,
+    (example, seed) => async () => changePixels(await toPixels(await example.image()), transforms, seed),
+  );
 }
 
 /**
  * `augment` with something else that changes the pixels, such as other threads.
  *
- * @param change - does what `changePixels` does
+ * @param changed - the picture of an example after what `changePixels` does
  */
 export function augmentWith(
   transforms: readonly Transform[],
-  change: (image: Image, seed: number) => Promise<PixelImage>,
+  changed: (example: Example, seed: number) => OpenImage,
 ): Augmentation {
   if (transforms.length === 0) throw new UsageError('augment() needs a transform at least, such as augment([flip()]).');
   return {
@@ -33,7 +36,7 @@ export function augmentWith(
         changes.reduce((text, change) => change.caption?.(text) ?? text, caption),
       );
       const view: Example['view'] = changes.length === 1 && changes[0]!.flips ? 'flipped' : 'random';
-      return { ...example, captions, view, image: async () => change(await example.image(), seed) };
+      return { ...example, captions, view, image: changed(example, seed) };
     },
   };
 }

@@ -25,18 +25,23 @@ const splitNames = ['split', 'set', 'subset'];
 
 /** What columns of these names mean; undefined where none holds captions. */
 export function columnsOf(names: readonly string[]): Columns | undefined {
-  const named = (wanted: readonly string[]) => {
-    for (const name of wanted) {
-      const found = names.find((given) => given.trim().toLowerCase() === name);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  };
   const numbered = names.filter((name) => /^(?:caption|sentence|text)[ _-]?\d+$/i.test(name.trim()));
-  const single = named(captionNames);
+  const single = named(names, captionNames);
   const captions = numbered.length > 0 ? numbered : single === undefined ? [] : [single];
   if (captions.length === 0) return undefined;
-  return { picture: named(pictureNames), captions, id: named(idNames), split: named(splitNames) };
+  return { picture: pictureColumn(names), captions, id: named(names, idNames), split: named(names, splitNames) };
+}
+
+/** The column that names pictures. */
+export const pictureColumn = (names: readonly string[]) => named(names, pictureNames);
+
+/** The first of `wanted` that is there, as it is written there. */
+function named(names: readonly string[], wanted: readonly string[]): string | undefined {
+  for (const name of wanted) {
+    const found = names.find((given) => given.trim().toLowerCase() === name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** What a row says, its picture being only named yet; or what is wrong with it. */

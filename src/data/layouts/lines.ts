@@ -93,7 +93,8 @@ export async function* textOf(chunks: Chunks, where: string): AsyncGenerator<str
   }
 }
 
-function joined(parts: readonly Uint8Array[]): Uint8Array {
+/** Bytes one after the other. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array {
   if (parts.length === 1) return parts[0]!;
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
   let at = 0;

@@ -4,19 +4,20 @@ import { type Row, splitOfFileName } from '../../data/layouts/entry';
 import { splitMemberName } from '../../data/layouts/tar';
 import { isPicture, isText, type Member, readSample } from '../../data/layouts/webDataset';
 import { decodeUTF8 } from '../../data/utf8';
+import { isGzipped } from '../fileBytes';
 import { filesNamed, type Layout } from '../layout';
 import { isOutside } from '../pictureFolders';
-import { tarMembers } from '../tarMembers';
+import { MOST_BODY, tarMembers } from '../tarMembers';
 
 /**
  * Shards of WebDataset: tar files whose members share a key, `000012.jpg`, `000012.txt` and `000012.json`, one after the other.
- * Nothing is unpacked: a picture is read where it lies in the tar.
+ * A picture is read where it lies in the tar; out of a tar that is packed by gzip it goes to where captions are kept.
  */
 export const webDataset: Layout = {
-  lookedFor: 'WebDataset shards (.tar)',
+  lookedFor: 'WebDataset shards (.tar, .tar.gz)',
   async recognise(folder) {
-    const packed = filesNamed(folder, /\.(?:tar\.(?:gz|xz|zst|bz2)|tgz)$/i);
-    const files = filesNamed(folder, /\.tar$/i);
+    const packed = filesNamed(folder, /\.tar\.(?:xz|zst|bz2)$/i);
+    const files = filesNamed(folder, /\.(?:tar(?:\.gz)?|tgz)$/i);
     if (files.length === 0 && packed.length === 0) return undefined;
     return {
       layout: 'webdataset',
@@ -26,7 +27,7 @@ export const webDataset: Layout = {
         for (const { path } of packed)
           yield {
             where: path,
-            problem: 'is packed, so pictures cannot be read where they lie in it; unpack it to a .tar',
+            problem: 'is packed by something else than gzip, which cannot be read; unpack it to a .tar',
           };
         for (const { path } of files) {
           const split = splitOfFileName(basename(path));
@@ -64,12 +65,18 @@ async function* samples(path: string): AsyncGenerator<Row> {
         yield* finished();
         [key, members] = [member.key, []];
       }
-      const picture = { file: path, offset, length: size };
-      if (isPicture(member.extension)) members.push({ extension: member.extension, picture });
-      else {
+      const place = { file: path, offset, length: size };
+      if (isPicture(member.extension)) {
+        if (isGzipped(path) && size > MOST_BODY) {
+          yield { where, problem: `has ${size} bytes, too many for a shard that is packed; unpack it to a .tar` };
+          continue;
+        }
+        const picture = isGzipped(path) ? { base64: Buffer.from(await read()).toString('base64') } : place;
+        members.push({ extension: member.extension, picture });
+      } else {
         const body = decoded(await read(), where);
         if (body instanceof DataError) yield { where, problem: 'is not in UTF-8; it is left out' };
-        else members.push({ extension: member.extension, picture, body });
+        else members.push({ extension: member.extension, picture: place, body });
       }
     }
   } catch (error) {
