@@ -12,6 +12,7 @@ import {
   captionImages,
   encodeImages,
   type GenerationDefaults,
+  generationDefaults,
 } from './captioner';
 import { type LoadParts, readCaptioner, type SaveOptions, writeCaptioner } from './captioner/checkpoint';
 import { embeddingSizeOf, expectStartingValues, type StartingValues, startFrom } from './captioner/startingValues';
@@ -111,7 +112,7 @@ export class AttentionLSTMCaptioner implements Captioner {
     );
     const { look = attention.afterLayer ? 'after' : 'before', cell = 'lstm', tied = false } = options;
     const { numLayers = look === 'between' ? 2 : 1, deepOutput = false, initActivation = 'tanh' } = options;
-    const { contextGate = look === 'before' && !attention.chooses, dropout = 0.4, generation = {}, seed = 0 } = options;
+    const { contextGate = look === 'before' && !attention.chooses, dropout = 0.4, generation, seed = 0 } = options;
     const embeddingSize = embeddingSizeOf(options, options.embeddingSize, 300);
     for (const [name, size] of Object.entries({ embeddingSize, hiddenSize, attentionSize, numLayers }))
       expectWhole(name, size, 1);
@@ -141,7 +142,7 @@ export class AttentionLSTMCaptioner implements Captioner {
     };
     const decoder = new AttentionLSTMDecoder(config, new Random(seed).fork('decoder'), attention);
     startFrom(decoder.params, options);
-    const defaults = { beamSize: 3, lengthPenalty: 0.9, maxLength: 20, ...generation };
+    const defaults = generationDefaults(generation);
     return new AttentionLSTMCaptioner(encoder, decoder, tokenizer, defaults, dropout, false);
   }
 

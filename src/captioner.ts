@@ -15,6 +15,12 @@ import type { Encoder } from './encoders/types';
 /** How a captioner searches when it is not told otherwise; chosen on a development split and kept in `config.json`. */
 export type GenerationDefaults = { beamSize: number; lengthPenalty: number; maxLength: number };
 
+/** Those of a captioner for which none were chosen. */
+export const generationDefaults = (given: Partial<GenerationDefaults> = {}): GenerationDefaults => ({
+  ...{ beamSize: 3, lengthPenalty: 0.9, maxLength: 20 },
+  ...given,
+});
+
 /** The parts that every captioner is made of; training, captioning and evaluation know nothing else. */
 export interface Captioner {
   readonly encoder: Encoder;

@@ -9,6 +9,7 @@ import {
   captionImages,
   encodeImages,
   type GenerationDefaults,
+  generationDefaults,
 } from './captioner';
 import { type LoadParts, readCaptioner, type SaveOptions, writeCaptioner } from './captioner/checkpoint';
 import { embeddingSizeOf, expectStartingValues, type StartingValues, startFrom } from './captioner/startingValues';
@@ -75,7 +76,7 @@ export class LSTMCaptioner implements Captioner {
   /** A captioner to be trained. The encoder stays the caller's. */
   static create(options: LSTMCaptionerOptions): LSTMCaptioner {
     const { encoder, tokenizer, injection = 'init', cell = 'lstm', hiddenSize = 512, numLayers = 1 } = options;
-    const { tied = false, dropout = 0.4, generation = {}, seed = 0 } = options;
+    const { tied = false, dropout = 0.4, generation, seed = 0 } = options;
     const embeddingSize = embeddingSizeOf(options, options.embeddingSize, 300);
     for (const [name, size] of Object.entries({ embeddingSize, hiddenSize, numLayers })) expectWhole(name, size, 1);
     expectOneOf('injection', injection, INJECTIONS);
@@ -91,7 +92,7 @@ export class LSTMCaptioner implements Captioner {
     };
     const decoder = new LSTMDecoder(config, new Random(seed).fork('decoder'));
     startFrom(decoder.params, options);
-    const defaults = { beamSize: 3, lengthPenalty: 0.9, maxLength: 20, ...generation };
+    const defaults = generationDefaults(generation);
     return new LSTMCaptioner(encoder, decoder, tokenizer, defaults, dropout, false);
   }
 

@@ -9,6 +9,7 @@ import {
   captionImages,
   encodeImages,
   type GenerationDefaults,
+  generationDefaults,
 } from './captioner';
 import { type LoadParts, readCaptioner, type SaveOptions, writeCaptioner } from './captioner/checkpoint';
 import { type MetadataOptions, type MetadataReading, metadataReading } from './captioner/metadata';
@@ -117,7 +118,7 @@ export class TransformerCaptioner implements Captioner {
   static create(options: TransformerCaptionerOptions): TransformerCaptioner {
     const { encoder, tokenizer, hiddenSize = 256, numHeads = 4, innerSize = 4 * hiddenSize, numLayers = 3 } = options;
     const { encoderLayers = 1, activation = 'gelu', norm = 'pre', wordPositions = 'learned' } = options;
-    const { maxPositions = 64, tied = true, dropout = 0.1, generation = {}, seed = 0 } = options;
+    const { maxPositions = 64, tied = true, dropout = 0.1, generation, seed = 0 } = options;
     for (const [name, size] of Object.entries({ hiddenSize, numHeads, innerSize, numLayers, maxPositions }))
       expectWhole(name, size, 1);
     expectWhole('encoderLayers', encoderLayers, 0);
@@ -139,7 +140,7 @@ export class TransformerCaptioner implements Captioner {
       maxPositions,
       tied,
     };
-    const defaults = { beamSize: 3, lengthPenalty: 0.9, maxLength: 20, ...generation };
+    const defaults = generationDefaults(generation);
     const random = new Random(seed).fork('decoder');
     const metadata = options.metadata && metadataReading(options.metadata);
     expectRoom(config, defaults, metadata);

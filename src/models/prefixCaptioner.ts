@@ -8,6 +8,7 @@ import {
   captionFeatures,
   captionImages,
   type GenerationDefaults,
+  generationDefaults,
 } from '../captioner';
 import { formatEntries } from '../captioner/checkpoint';
 import { expectDropout } from '../core/dropout';
@@ -92,7 +93,7 @@ export class PrefixCaptioner implements Captioner {
 
   private constructor(options: PrefixCaptionerOptions) {
     const { encoder, tokenizer, language, mapping = { type: 'mlp' }, prefixLength = 10 } = options;
-    const { dropout = 0.1, generation = {}, seed = 0 } = options;
+    const { dropout = 0.1, generation, seed = 0 } = options;
     expectWhole('prefixLength', prefixLength, 1);
     expectDropout(dropout);
     if (prefixLength >= language.config.maxPositions)
@@ -106,7 +107,7 @@ export class PrefixCaptioner implements Captioner {
     this.encoder = encoder;
     this.tokenizer = tokenizer;
     this.dropout = dropout;
-    this.generation = { beamSize: 3, lengthPenalty: 0.9, maxLength: 20, ...generation };
+    this.generation = generationDefaults(generation);
     this.languageConfig = { ...language.config, cross: false };
     const { hiddenSize } = language.config;
     this.mapperConfig = { featureSize: encoder.featureSize, hiddenSize, length: prefixLength, mapping };
