@@ -59,7 +59,7 @@ const MOST_HELD = 32;
  * Threads for the pictures of data sets, so that pictures are read, changed and resized while an engine computes:
  * `loadCaptionData(folder, { threads })`. Every picture comes as it would without threads, whatever their number.
  *
- * They start with the first picture and do not keep the process from ending. Where they cannot start, or their file is not to be found, as
+ * One starts whenever there is a picture and all others have some, so that few pictures start few; they do not keep the process from ending. Where they cannot start, or their file is not to be found, as
  * when this is run from source, pictures are read in this thread.
  */
 export function pictureThreads(options: PictureThreadsOptions = {}): PictureThreads {
@@ -71,32 +71,32 @@ export function pictureThreads(options: PictureThreadsOptions = {}): PictureThre
   expectWhole('threads', threads, 1);
   const hands = new Set<Hand>();
   const waiting: Pending[] = [];
-  let [started, next] = [false, 0];
+  let [left, next] = [threads, 0];
   let closed: { reason: unknown } | undefined;
 
   const here = ({ task, resolve, reject }: Pending) => void doPictureTask(task).then(resolve, reject);
 
   const start = () => {
-    started = true;
-    if (!existsSync(fileURLToPath(file))) return;
-    for (let i = 0; i < threads; i++) {
-      let worker: Worker;
-      try {
-        // What is preloaded here, such as a loader of TypeScript, is nothing that the threads need.
-        worker = new Worker(file, { execArgv: [] });
-      } catch {
-        return; // not allowed, or too many: those that there are will do
-      }
-      worker.unref();
-      const hand: Hand = { worker, held: new Map(), ready: false };
-      hands.add(hand);
-      worker.on('message', (answer: PictureAnswer | 'ready') => {
-        if (answer === 'ready') hand.ready = true;
-        else settle(hand, answer);
-      });
-      worker.on('error', (error) => lose(hand, error));
-      worker.on('exit', (code) => lose(hand, new Error(`it ended with ${code}`)));
+    if (left === threads && !existsSync(fileURLToPath(file))) left = 0;
+    if (left === 0) return;
+    left--;
+    let worker: Worker;
+    try {
+      // What is preloaded here, such as a loader of TypeScript, is nothing that the threads need.
+      worker = new Worker(file, { execArgv: [] });
+    } catch {
+      left = 0; // not allowed, or too many: those that there are will do
+      return;
     }
+    worker.unref();
+    const hand: Hand = { worker, held: new Map(), ready: false };
+    hands.add(hand);
+    worker.on('message', (answer: PictureAnswer | 'ready') => {
+      if (answer === 'ready') hand.ready = true;
+      else settle(hand, answer);
+    });
+    worker.on('error', (error) => lose(hand, error));
+    worker.on('exit', (code) => lose(hand, new Error(`it ended with ${code}`)));
   };
 
   const settle = (hand: Hand, answer: PictureAnswer) => {
@@ -122,6 +122,7 @@ export function pictureThreads(options: PictureThreadsOptions = {}): PictureThre
 
   const give = () => {
     while (waiting.length > 0) {
+      if ([...hands].every(({ held }) => held.size > 0)) start();
       const [hand] = [...hands].sort((a, b) => a.held.size - b.held.size);
       if (hand && hand.held.size >= MOST_HELD) return;
       const pending = waiting.shift()!;
@@ -141,7 +142,6 @@ export function pictureThreads(options: PictureThreadsOptions = {}): PictureThre
     new Promise((resolve, reject) => {
       if (closed) return reject(closed.reason);
       waiting.push({ task, resolve, reject });
-      if (!started) start();
       give();
     });
 
