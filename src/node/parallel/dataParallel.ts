@@ -40,7 +40,7 @@ type Opened = {
  * pictures of every batch; gradients are summed here, and the optimizer steps once. Loss and gradients are those of the whole
  * batch, dropout included, but for the order in which numbers are added.
  *
- * It pays where one backend leaves processors idle, such as wasm; native engines use all of them by themselves. Every thread has its own
+ * It pays where one backend leaves processors idle; on two cores none does (docs/memory.md). Every thread has its own
  * copy of the model. For captioners with a `save` of their own: AttentionLSTMCaptioner, LSTMCaptioner and TransformerCaptioner.
  *
  * @throws UsageError for numbers that cannot be meant, where the file of the threads is not there, and in training for a

@@ -4,7 +4,7 @@ import { numbersOf, type TensorflowBackend, tensorOf } from './host';
 import { multiply } from './products';
 
 /** Up to so many numbers are computed sooner in JavaScript than TensorFlow is called, which takes 20 to 50 microseconds. */
-const FEW = 16 * 1024;
+const FEW = 4 * 1024;
 /** The same of exponentials. */
 const FEW_EXPONENTIALS = 4 * 1024;
 /** The same of what a dozen operations of TensorFlow would do. */

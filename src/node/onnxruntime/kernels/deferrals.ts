@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { type Deferrals, Deferred } from '../deferred';
 import { attributesOf, type ConvAttributes, fits, infoOf, isPlain, type Shape4 } from './convParts';
+import { withBiasAndActivation } from './fused';
 import { isFloat } from './graphs';
 import type { Call, Kernel } from './types';
 
@@ -71,5 +72,11 @@ export function deferring(deferrals: Deferrals): Record<string, Kernel> {
     return before && backend.defer(new Deferred(backend, x.shape, { op: 'Clip', sources: [before], weights: bounds }));
   };
 
-  return { Add: add, Conv2D: convolution(false), DepthwiseConv2dNative: convolution(true), Relu: relu, Relu6: relu6 };
+  const [conv2D, depthwise] = [convolution(false), convolution(true)];
+  const after = { Add: add, Relu: relu, Relu6: relu6 };
+  return {
+    ...after,
+    ...{ Conv2D: conv2D, FusedConv2D: withBiasAndActivation(conv2D, after) },
+    ...{ DepthwiseConv2dNative: depthwise, FusedDepthwiseConv2D: withBiasAndActivation(depthwise, after) },
+  };
 }
