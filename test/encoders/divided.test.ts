@@ -82,8 +82,9 @@ test('trained after a stage is trained with the rest frozen', () =>
     expect(moved.filter((name) => name.startsWith('encoder')).map((name) => name.split('.')[2])).toEqual(
       Array(6).fill('2'),
     );
-    // the same gradients, but for the order of sums
-    for (const [name, values] of Object.entries(whole)) expectClose(part[name]!, values, 2e-4);
+    // The same gradients, but for the order of sums. That of a number added to all scores is 0 but for rounding, which AdamW makes large.
+    const { 'decoder.attention.score.bias': _, ...others } = whole;
+    for (const [name, values] of Object.entries(others)) expectClose(part[name]!, values, 2e-4);
   }));
 
 test('what comes before is kept, and is computed once', () =>
