@@ -87,6 +87,9 @@ export function featureReader(encoder: Encoder, cache?: FeatureCache): FeatureRe
   const read = async (examples: readonly Example[]) => {
     const kept = await open();
     const found = await Promise.all(examples.map(begin.take));
+    // What was missing when it was looked for ahead may have been kept since.
+    for (const entry of found)
+      if (!entry.features && entry.key !== undefined) entry.features = await kept.get(entry.key);
     const missing = found.filter(({ features }) => !features);
     if (missing.length > 0) {
       const pixels = await Promise.all(missing.map(({ example, pixels }) => pixels ?? pixelsOf(example, encoder)));
