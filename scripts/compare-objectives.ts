@@ -1,6 +1,6 @@
 // What tasks beside captions change: the same captioner trained on Flickr8k with each objective, from the same seed.
 //
-//   TFJS_CAPTIONING_BACKEND=tfjs-node npx tsx scripts/compare-objectives.ts caption:3 caption+mlm:0.5+itm:0.5:3 caption:6
+//   TFJS_CAPTIONING_BACKEND=tfjs-node npx tsx scripts/compare-objectives.ts caption:3 caption+mlm:0.5+itm:0.5:3
 //
 // Each argument is an objective and a number of epochs. Prints a row of a table for each: scores on the development split (beam 3)
 // and the seconds of processors that the training took, which count what tasks cost.

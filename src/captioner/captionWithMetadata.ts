@@ -41,7 +41,7 @@ export async function captionWithMetadata(
     );
   if (metadata.length !== images)
     throw new UsageError(`There is metadata of ${metadata.length} pictures for ${images}; give one entry for each.`);
-  const reading = readingOf(captioner, { fields, maxTokens, maxNames });
+  const reading = readingOf(captioner, { ...(fields && { fields }), maxTokens, maxNames });
   const texts = metadata.map((each) => readMetadata(each, reading));
   const { padId, startId, endId, unknownId } = tokenizer;
   const usual = captioner.suppress ?? [padId, startId, unknownId].filter((token) => token !== endId);
@@ -73,21 +73,19 @@ export async function captionWithMetadata(
 /** @throws UsageError where nobody says what is read of the metadata */
 function readingOf(
   { metadata }: Captioner,
-  { fields = metadata?.fields, maxTokens = metadata?.maxTokens, maxNames = metadata?.maxNames }: Given,
+  {
+    fields = metadata?.fields,
+    maxTokens = metadata?.maxTokens,
+    maxNames = metadata?.maxNames,
+  }: Partial<MetadataOptions>,
 ): MetadataReading {
   if (fields === undefined)
     throw new UsageError(
       'This captioner does not say that it was trained to read metadata, so metadata would only confuse it. Caption without, ' +
         'or name the fields that it was trained with.',
     );
-  return metadataReading({
-    fields,
-    ...(maxTokens !== undefined && { maxTokens }),
-    ...(maxNames !== undefined && { maxNames }),
-  });
+  return metadataReading({ fields, maxTokens, maxNames });
 }
-
-type Given = { [Name in keyof MetadataOptions]?: MetadataOptions[Name] | undefined };
 
 function named(caption: Caption, names: readonly string[]): Caption {
   const { alternatives } = caption;

@@ -8,13 +8,13 @@ export type MetadataOptions = {
   /** What is read of the metadata, in this order, such as `['title', 'section', 'categories']`: texts, numbers and lists of them. */
   fields: readonly string[];
   /** Most tokens of it; what comes later is cut. Default 24. */
-  maxTokens?: number;
+  maxTokens?: number | undefined;
   /** Most names that a caption may take over; later ones stay words. Default 4. */
-  maxNames?: number;
+  maxNames?: number | undefined;
 };
 
 /** What a captioner reads of metadata, all of it said, as `config.json` has it. */
-export type MetadataReading = Required<MetadataOptions>;
+export type MetadataReading = { [Name in keyof MetadataOptions]-?: NonNullable<MetadataOptions[Name]> };
 
 export const metadataSchema: v.GenericSchema<unknown, MetadataReading> = v.object({
   fields: v.pipe(v.array(v.string()), v.minLength(1)),

@@ -141,7 +141,7 @@ async function createCaptioner(
   data: CaptionData,
 ): Promise<OwnCaptioner> {
   const { metadata: fields, metadataTokens: maxTokens } = options;
-  const metadata = fields && metadataReading({ fields, ...(maxTokens !== undefined && { maxTokens }) });
+  const metadata = fields && metadataReading({ fields, maxTokens });
   const captions = metadata ? metadataCaptions(data.train, metadata) : data.train.captions();
   const tokenizer = options.bpe
     ? await trainBPE(captions, { vocabSize: options.bpe })

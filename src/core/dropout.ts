@@ -41,14 +41,23 @@ export const atStep = (drop: Dropout | undefined, time: number): Dropout | undef
  * Zeroes each value with probability `rate` and scales the others by 1 / (1 - rate), so that nothing changes on
  * average (Srivastava et al. 2014, inverted). The mask is drawn on the host: the same on every backend.
  *
- * @param rows - by default every place of the first axis is a row
+ * @param rows - asked only where something is dropped; by default every place of the first axis is a row
  */
-export function dropout<T extends tf.Tensor>(input: T, drop: Dropout | undefined, name: string, rows?: Rows): T {
+export function dropout<T extends tf.Tensor>(
+  input: T,
+  drop: Dropout | undefined,
+  name: string,
+  rows: () => Rows = () => eachItsOwn(input),
+): T {
   if (!drop || drop.rate === 0) return input;
   const [places = 1] = input.shape;
-  const each = rows ?? { count: places, of: Int32Array.from({ length: places }, (_, place) => place) };
-  return tf.mul(input, tf.tensor(dropoutFactors(each, input.size / places, drop, name)!, input.shape));
+  return tf.mul(input, tf.tensor(dropoutFactors(rows(), input.size / places, drop, name)!, input.shape));
 }
+
+const eachItsOwn = ({ shape: [places = 1] }: tf.Tensor): Rows => ({
+  count: places,
+  of: Int32Array.from({ length: places }, (_, place) => place),
+});
 
 /**
  * What `dropout` multiplies by: 0 or 1 / (1 - rate) for each of `size` values of each place; absent where nothing is dropped. The

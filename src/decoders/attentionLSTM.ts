@@ -172,7 +172,7 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
     const ints = (values: Int32Array) => tf.tensor1d(values, 'int32');
 
     const read = tf.gather(tf.reshape(tokens, [rows * time]), ints(packed.places)) as tf.Tensor1D;
-    const words = dropout(takeRows(embedding, read), drop, 'words', rowsOfPlaces(packed.places, rows, time));
+    const words = dropout(takeRows(embedding, read), drop, 'words', () => rowsOfPlaces(packed.places, rows, time));
     const { features, keys, keyPaddingMask } = memory;
     const [hidden, weights, context] = attentionLSTMPass(
       {
@@ -199,7 +199,7 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
     const places = ints(asked ? asked.map((place) => packed.placeOf[place]!) : packed.placeOf);
     const last = this.lastHidden(
       deepOutput && takeRows(words, places),
-      dropout(takeRows(hidden, places), drop, 'hidden', rowsOfPlaces(asked, rows, time)),
+      dropout(takeRows(hidden, places), drop, 'hidden', () => rowsOfPlaces(asked, rows, time)),
       context && takeRows(context, places),
     );
     const positions = weights.shape[1];
@@ -215,7 +215,9 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
     { wanted, drop, choose }: TeacherForcedOptions,
   ): TeacherForced {
     const [rows, time] = tokens.shape;
-    const words = dropout(takeRows(this.params.embedding, timeMajor(tokens)), drop, 'words', rowsOfSteps(rows, time));
+    const words = dropout(takeRows(this.params.embedding, timeMajor(tokens)), drop, 'words', () =>
+      rowsOfSteps(rows, time),
+    );
     let state = repeatRows(this.initialState(memory), rows / memory.features.shape[0]);
     const steps = (tf.split(words, time, 0) as tf.Tensor2D[]).map((word, t) => {
       const next = this.advance(word, state, memory, { drop: atStep(drop, t), choose, time: t });
@@ -236,7 +238,7 @@ export class AttentionLSTMDecoder implements TrainableDecoder<AttentionLSTMState
         ),
         drop,
         'hidden',
-        rowsOfPlaces(wanted?.dataSync<'int32'>(), rows, time),
+        () => rowsOfPlaces(wanted?.dataSync<'int32'>(), rows, time),
       ),
       this.readsContext
         ? overTime(

@@ -166,7 +166,9 @@ export class LSTMDecoder implements TrainableDecoder<LSTMDecoderState, LSTMMemor
     { wanted, drop }: { wanted?: tf.Tensor1D; drop?: Dropout } = {},
   ): TeacherForced {
     const [rows, time] = tokens.shape;
-    const words = dropout(takeRows(this.params.embedding, timeMajor(tokens)), drop, 'words', rowsOfSteps(rows, time));
+    const words = dropout(takeRows(this.params.embedding, timeMajor(tokens)), drop, 'words', () =>
+      rowsOfSteps(rows, time),
+    );
     const perImage = rows / memory.image.shape[0];
     const image = repeatRows(memory.image, perImage);
     let state = repeatRows(this.initialState(memory), perImage);
@@ -176,7 +178,7 @@ export class LSTMDecoder implements TrainableDecoder<LSTMDecoderState, LSTMMemor
     });
     const merges = this.params.merged !== undefined;
     const seen = merges ? overTime(Array<tf.Tensor2D>(time).fill(image), wanted) : image;
-    const places = rowsOfPlaces(wanted?.dataSync<'int32'>(), rows, time);
+    const places = () => rowsOfPlaces(wanted?.dataSync<'int32'>(), rows, time);
     return saying(this.lastHidden(dropout(overTime(hidden, wanted), drop, 'hidden', places), seen), this.output());
   }
 

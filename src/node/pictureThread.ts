@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { doPictureTask, type PictureTask } from './pictureTask';
 import type { PictureAnswer } from './pictureThreads';
+import { problemOf } from './threadProblem';
 
 const port = parentPort!;
 /** Four at a time, each behind the one before: some are read and decoded, by other threads of Node, while one is resized here. */
@@ -20,7 +21,6 @@ async function answer({ id, ...task }: PictureTask & { id: number }): Promise<vo
     const own = data.byteLength === data.buffer.byteLength ? data : data.slice();
     port.postMessage({ id, image: { ...image, data: own } } satisfies PictureAnswer, [own.buffer as ArrayBuffer]);
   } catch (error) {
-    const { name, message } = error as Error;
-    port.postMessage({ id, problem: { name, message } } satisfies PictureAnswer);
+    port.postMessage({ id, problem: problemOf(error) } satisfies PictureAnswer);
   }
 }

@@ -6,12 +6,10 @@ import { DataError, expectWhole, UsageError } from '../core/errors';
 import type { Fit } from '../data/fit';
 import type { FittedImage, PixelImage } from '../data/types';
 import { doPictureTask, type PictureOrigin, type PictureTask } from './pictureTask';
+import { errorOf, type Problem } from './threadProblem';
 
 /** What comes back of a task from a thread. */
-export type PictureAnswer = { id: number } & (
-  | { image: PixelImage | FittedImage }
-  | { problem: { name: string; message: string } }
-);
+export type PictureAnswer = { id: number } & ({ image: PixelImage | FittedImage } | { problem: Problem });
 
 export type PictureThreadsOptions = {
   /** By default one less than there are processors, and one at least. */
@@ -181,9 +179,4 @@ function withOwnBytes(task: PictureTask): { task: PictureTask; sent: ArrayBuffer
   if (!('pixels' in origin)) return { task, sent: [] };
   const data = new Uint8Array(origin.pixels.data);
   return { task: { ...task, origin: { pixels: { ...origin.pixels, data } } }, sent: [data.buffer] };
-}
-
-function errorOf({ name, message }: { name: string; message: string }): Error {
-  if (name === 'DataError') return new DataError(message);
-  return name === 'UsageError' ? new UsageError(message) : new Error(message);
 }

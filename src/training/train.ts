@@ -119,16 +119,16 @@ export async function* train(
           if (settings.parallel) {
             const plain: PlainBatch = {
               ...(await seenOf(captioner, batch, features ?? before)),
-              ...(before && { kind: { afterStage: fineTune!.afterStage! } }),
-              ...{ captions: lesson.captions, images: batch.examples.length, labelSmoothing: settings.labelSmoothing },
-              ...{
-                doublyStochastic,
-                dropout: captioner.dropout,
-                locked: settings.locked,
-                seed: loop.seed,
-                index,
-                parts,
-              },
+              kind: features ? 'features' : before ? { afterStage: fineTune!.afterStage! } : 'pixels',
+              captions: lesson.captions,
+              images: batch.examples.length,
+              labelSmoothing: settings.labelSmoothing,
+              doublyStochastic,
+              dropout: captioner.dropout,
+              locked: settings.locked,
+              seed: loop.seed,
+              index,
+              parts,
             };
             const names = [...trained].filter(([, { trainable }]) => trainable).map(([name]) => name);
             const { signal } = loop;
@@ -212,9 +212,9 @@ async function seenOf(
   { encoder }: Captioner,
   { pixels }: Batch,
   features: tf.Tensor3D | undefined,
-): Promise<Pick<PlainBatch, 'seen' | 'shape' | 'kind'>> {
-  if (!features) return { seen: pixels!, shape: [...encoder.preprocessing.size, 3], kind: 'pixels' };
-  return { seen: (await features.data()) as Float32Array, shape: features.shape.slice(1), kind: 'features' };
+): Promise<Pick<PlainBatch, 'seen' | 'shape'>> {
+  if (!features) return { seen: pixels!, shape: [...encoder.preprocessing.size, 3] };
+  return { seen: (await features.data()) as Float32Array, shape: features.shape.slice(1) };
 }
 
 type Settings = ReturnType<typeof checked>;

@@ -629,6 +629,22 @@ describe.skipIf(missing)('convolutions that are put off', () => {
     expect(onnx.blocks.memory().inUse).toBe(before);
   });
 
+  test('are put off with bias and activation in one kernel, too', () => {
+    const fused = (x: tf.Tensor, { wide, bias, byChannel }: Weights) => {
+      const settings = { strides: 1, pad: 'same', activation: 'relu6' } as const;
+      const inner = tf.fused.conv2d({ ...settings, x: x as tf.Tensor4D, filter: wide as tf.Tensor4D, bias });
+      return tf.fused.depthwiseConv2d({ ...settings, x: inner, filter: byChannel as tf.Tensor4D, bias });
+    };
+    tf.engine().setBackend('cpu');
+    const right = tf.tidy(() => fused(picture(), made()).dataSync());
+    tf.engine().setBackend('onnxruntime');
+    tf.tidy(() => {
+      const out = fused(picture(), made());
+      expect(pending(out)).toBe(true);
+      expectClose(out, right, TOLERANCE);
+    });
+  });
+
   test('give their intermediate results too, in any order, and to any operation', () => {
     const right = start();
     tf.tidy(() => {

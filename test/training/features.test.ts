@@ -199,6 +199,27 @@ test('while a batch is used, the pictures of the next one are read, and no more'
   expect(some).toEqual([2, 1]);
 });
 
+test('a picture that was looked for ahead before it was kept is encoded once', () =>
+  expectNoLeak(async () => {
+    const encoder = counting(encoderOf());
+    const kept = new Map<string, Float32Array>();
+    const get = vi.fn(async (picture: string) => kept.get(picture));
+    const put = async (picture: string, features: Float32Array) => {
+      kept.set(picture, features);
+      return features;
+    };
+    const read = featureReader(encoder, { of: async () => ({ get, put }) });
+    const again = examples.map((each) => ({ ...each })); // as the next epoch has them
+    read.ahead(examples);
+    read.ahead(again);
+    await vi.waitFor(() => expect(get).toHaveBeenCalledTimes(6)); // nothing is kept yet
+    const [first, second] = [await read(examples), await read(again)];
+    expect(encoder.seen).toBe(3);
+    expectClose(second, first.dataSync(), 0);
+    tf.dispose([first, second]);
+    encoder.dispose();
+  }));
+
 describe('a key', () => {
   async function keyOf(encoder: Encoder, picture: Example): Promise<string> {
     const cache = memoryCache();

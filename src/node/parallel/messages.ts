@@ -1,6 +1,6 @@
 import type { BackendName } from '../../backends/types';
-import { DataError, UsageError } from '../../core/errors';
 import type { Share } from '../../training/parallel';
+import type { Problem } from '../threadProblem';
 
 /** What a thread is started with. */
 export type ThreadSettings = { backend: BackendName; threads: number };
@@ -23,18 +23,3 @@ export type Task = { id: number } & ({ open: Open } | { learn: Learn });
 export type Lesson = { loss: number; crossEntropy: number; captions: number; touched: number[] };
 
 export type Answer = { id: number; lesson?: Lesson; problem?: Problem };
-
-/** An error that can be sent. */
-export type Problem = { kind: 'usage' | 'data' | 'other'; message: string };
-
-export function problemOf(error: unknown): Problem {
-  const { message } = error as Error;
-  if (error instanceof UsageError) return { kind: 'usage', message };
-  return { kind: error instanceof DataError ? 'data' : 'other', message };
-}
-
-export function errorOf({ kind, message }: Problem, where: string): Error {
-  const text = `${where}: ${message}`;
-  if (kind === 'usage') return new UsageError(text);
-  return kind === 'data' ? new DataError(text) : new Error(text);
-}

@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { type Answer, errorOf, type Learn, type Lesson, type Open, type Task, type ThreadSettings } from './messages';
+import { errorOf } from '../threadProblem';
+import type { Answer, Learn, Lesson, Open, Task, ThreadSettings } from './messages';
 
 type Asked = { resolve(lesson: Lesson | undefined): void; reject(error: Error): void };
 

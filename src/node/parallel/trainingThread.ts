@@ -7,16 +7,8 @@ import { loadCaptioner, type OwnCaptioner } from '../../loadCaptioner';
 import type { Parameters } from '../../training/gradients';
 import { learnShare } from '../../training/parallel';
 import { selectBackend } from '../backends';
-import {
-  type Answer,
-  type Learn,
-  type Lesson,
-  type Open,
-  type Place,
-  problemOf,
-  type Task,
-  type ThreadSettings,
-} from './messages';
+import { problemOf } from '../threadProblem';
+import type { Answer, Learn, Lesson, Open, Place, Task, ThreadSettings } from './messages';
 
 type Opened = {
   captioner: OwnCaptioner;

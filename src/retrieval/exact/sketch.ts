@@ -65,11 +65,8 @@ function orthonormal(vectors: readonly Float64Array[], drawn: (name: number) => 
 /** False where next to nothing of the vector is left. */
 function purify(vector: Float64Array, others: readonly Float64Array[]): boolean {
   const before = Math.sqrt(product(vector, vector));
-  for (
-    let twice = 0;
-    twice < 2;
-    twice++ // what rounding leaves the first time
-  )
+  // Twice, for what rounding leaves the first time.
+  for (let round = 0; round < 2; round++)
     for (const other of others) {
       const along = product(vector, other);
       for (let i = 0; i < vector.length; i++) vector[i]! -= along * other[i]!;
