@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { type LinearParams, linear, linearOverPositions, linearParams } from '../core/linear';
+import { ownKernel } from '../core/ownKernel';
 import type { Random } from '../core/random';
 import { recompute } from '../core/recompute';
 import { type Attended, type AttentionMechanism, type AttentionMemory, attendByScores } from './mechanism';
@@ -76,6 +77,8 @@ export function scoresOfSums(
   activation: 'tanh' | 'relu',
 ): tf.Tensor3D {
   return recompute(given, ({ score, asked, keys }) => {
+    const whole = ownKernel('AdditiveScores', { asked, keys, ...score }, { activation });
+    if (whole) return whole[0] as tf.Tensor3D;
     const [images, positions, attentionSize] = keys.shape;
     const rows = asked.shape[0];
     const perImage = rows / images;

@@ -6,7 +6,7 @@ import { ownKernel } from './ownKernel';
 export type Activation = <T extends tf.Tensor>(x: T) => T;
 
 /** x Phi(x) with the normal distribution function Phi by erf. @see Hendrycks and Gimpel 2016, https://arxiv.org/abs/1606.08415 */
-const gelu = withSlope(geluByErf, (x) => ownKernel('Gelu', { x }, { approximate: false }));
+const gelu = withSlope(geluByErf, (x) => ownKernel('Gelu', { x }, { approximate: false })?.[0]);
 
 function geluByErf(x: tf.Tensor) {
   const phi = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5);
@@ -15,7 +15,7 @@ function geluByErf(x: tf.Tensor) {
 }
 
 /** 0.5 x (1 + tanh(u)) with u = sqrt(2 / pi) (x + 0.044715 x^3): the same paper's approximation. */
-const geluTanh = withSlope(geluByTanh, (x) => ownKernel('Gelu', { x }, { approximate: true }));
+const geluTanh = withSlope(geluByTanh, (x) => ownKernel('Gelu', { x }, { approximate: true })?.[0]);
 
 function geluByTanh(x: tf.Tensor) {
   const [scale, cubic] = [Math.sqrt(2 / Math.PI), 0.044715];

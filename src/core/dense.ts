@@ -12,7 +12,7 @@ export type DenseParams = { weight: tf.Tensor2D; bias?: tf.Tensor1D | undefined;
 
 /** A linear layer over the last axis: [..., inputSize] -> [..., outputSize], as one product over all rows. */
 export function dense<T extends tf.Tensor>({ weight, bias, lora }: DenseParams, x: T): T {
-  const whole = bias && !lora && ownKernel('Dense', { x, weight, bias }, {});
+  const whole = bias && !lora && ownKernel('Dense', { x, weight, bias }, {})?.[0];
   if (whole) return whole as T;
   const [inputSize, outputSize] = weight.shape;
   const given: tf.Tensor2D = tf.reshape(x, [-1, inputSize]);

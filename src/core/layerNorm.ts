@@ -19,7 +19,7 @@ export function layerNorm<T extends tf.Tensor>({ weight, bias }: LayerNormParams
   >(
     { x, weight, bias },
     (taped) => {
-      const whole = taped ? undefined : ownKernel('LayerNorm', { x, weight, bias }, { epsilon });
+      const whole = taped ? undefined : ownKernel('LayerNorm', { x, weight, bias }, { epsilon })?.[0];
       if (whole) return { outputs: [whole], kept: undefined };
       const centred = tf.sub(x, tf.mean(x, -1, true));
       const scale = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), epsilon)); // [..., 1]

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { uniform } from './init';
+import { ownKernel } from './ownKernel';
 import type { Random } from './random';
 
 /**
@@ -43,11 +44,18 @@ export type LSTMActivations = {
   squashed: tf.Tensor2D;
 };
 
+type Seven = [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+
 /** `lstmCell` with what its way back needs. */
 export function lstmForward(
   gates: tf.Tensor2D,
   before: tf.Tensor2D,
 ): { next: LSTMState; activations: LSTMActivations } {
+  const whole = ownKernel('LSTMCell', { gates, cell: before }, {}) as tf.Tensor2D[] | undefined;
+  if (whole) {
+    const [hidden, cell, input, forget, candidate, output, squashed] = whole as Seven;
+    return { next: { hidden, cell }, activations: { input, forget, candidate, output, before, squashed } };
+  }
   const parts = tf.split(gates, 4, 1) as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
   const [input, forget, candidate, output] = [
     tf.sigmoid(parts[0]),

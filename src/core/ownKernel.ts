@@ -8,6 +8,31 @@ type OwnKernels = {
   Dense: { inputs: { x: tf.Tensor; weight: tf.Tensor; bias: tf.Tensor }; attrs: Record<string, never> };
   /** x Phi(x), by erf or by its approximation with tanh */
   Gelu: { inputs: { x: tf.Tensor }; attrs: { approximate: boolean } };
+  /**
+   * What `adamW` makes of a parameter and its moments, all of one shape -> parameter, first, second:
+   *
+   *   first' = beta1 first + share gradient        second' = beta2 second + squareShare gradient^2
+   *   parameter' = kept parameter - rate first' / (sqrt(second') + epsilon)
+   *
+   * @param clip - multiplies the gradient
+   */
+  AdamStep: {
+    inputs: Record<'parameter' | 'gradient' | 'first' | 'second', tf.Tensor> & { clip?: tf.Scalar };
+    attrs: Record<'beta1' | 'share' | 'beta2' | 'squareShare' | 'kept' | 'rate' | 'epsilon', number>;
+  };
+  /**
+   * asked [rows, size], keys [images, positions, size], weight [size, 1], bias [1] -> [images, rows / images, positions]: what
+   * a network of one layer makes of the sums of what every row asks and its image's keys
+   */
+  AdditiveScores: {
+    inputs: Record<'asked' | 'keys' | 'weight' | 'bias', tf.Tensor>;
+    attrs: { activation: 'tanh' | 'relu' };
+  };
+  /**
+   * gates [rows, 4 hiddenSize] before their activations, cell [rows, hiddenSize] -> what `lstmForward` gives, each [rows,
+   * hiddenSize]: hidden, cell, input, forget, candidate, output, squashed
+   */
+  LSTMCell: { inputs: { gates: tf.Tensor2D; cell: tf.Tensor2D }; attrs: Record<string, never> };
 };
 
 /**
@@ -21,13 +46,13 @@ export function ownKernel<Name extends keyof OwnKernels>(
   name: Name,
   inputs: OwnKernels[Name]['inputs'],
   attrs: OwnKernels[Name]['attrs'],
-): tf.Tensor | undefined {
+): tf.Tensor[] | undefined {
   const engine = tf.engine() as unknown as Engine;
   const kernel = tf.getKernel(name, engine.backendName);
   if (!kernel || engine.isTapeOn()) return undefined;
   const made = kernel.kernelFunc({ inputs, attrs, backend: engine.backend });
-  const [info] = Array.isArray(made) ? made : [made];
-  return info && engine.makeTensorFromTensorInfo(info);
+  const infos = Array.isArray(made) ? made : [made];
+  return infos.length === 0 ? undefined : infos.map((info) => engine.makeTensorFromTensorInfo(info));
 }
 
 type Engine = {

@@ -51,6 +51,10 @@ type PassOutputs = [hidden: tf.Tensor2D, weights: tf.Tensor2D, context?: tf.Tens
  * The way back goes through the steps from the last to the first for what each needs of the one after it. Gradients of
  * weights wait for its end: each is one large product over all steps. Only what has the size of a state, a context or a
  * row of weights is kept from a step; what the attention computes for every position is computed again.
+ *
+ * Where nothing else reads the contexts and there are few positions for so many words, all features go through the part of
+ * `input` that reads contexts before the first step, in one large product: attention then weighs parts of gates, since a
+ * weighed sum and a product may be exchanged, and no step multiplies contexts.
  */
 export function attentionLSTMPass(inputs: PassInputs, options: PassOptions): PassOutputs {
   return operation<PassInputs, PassOutputs, Kept>(
@@ -60,12 +64,16 @@ export function attentionLSTMPass(inputs: PassInputs, options: PassOptions): Pas
   );
 }
 
+/** Features go through the gates' weights beforehand where these are at most so many times as many as the contexts: a large product is quicker. */
+const WORTH_BEFOREHAND = 3;
+
 /** A step's results, [rows, ...] each. */
 type Step = {
   /** Hidden state of every layer before the step. */
   before: tf.Tensor2D[];
   weights: tf.Tensor2D;
-  context: tf.Tensor2D;
+  /** Absent where features went through the gates' weights beforehand. */
+  context: tf.Tensor2D | undefined;
   gated: { raw: tf.Tensor2D; gate: tf.Tensor2D } | undefined;
   layers: { next: LSTMState; activations: LSTMActivations }[];
   /** What layers above the first read, and dropout's part in it. */
@@ -80,14 +88,21 @@ function forward(inputs: PassInputs, options: PassOptions) {
   const { fromWord, fromContext } = inputParts(inputs);
   const bias = tf.add(first.inputBias, first.hiddenBias);
   const given = tf.split(tf.add(tf.matMul(words, fromWord), bias), stepSizes(packing), 0);
+  const gatesOfFeatures = goesBeforehand(inputs, options) ? timesFeatures(inputs.features, fromContext) : undefined;
   const steps: Step[] = [];
   let state = inputs.initial;
   for (const [index, block] of packing.blocks.entries()) {
     state = mapTree(state, (x) => takeFrom(x, positionsIn(rowsBefore(packing, index), block.rows)));
-    const memory = memoryOf({ ...inputs, ...(keyPaddingMask && { keyPaddingMask }) }, block);
+    const features = gatesOfFeatures ?? inputs.features;
+    const memory = memoryOf({ ...inputs, features, ...(keyPaddingMask && { keyPaddingMask }) }, block);
     for (let t = block.begin; t < block.end; t++) {
       const step = tf.tidy(() =>
-        stepForward(inputs, options, memory, state, given[t] as tf.Tensor2D, fromContext, t, block),
+        stepForward(inputs, options, memory, state, {
+          fromWord: given[t] as tf.Tensor2D,
+          byContext: gatesOfFeatures ? undefined : fromContext,
+          t,
+          block,
+        }),
       );
       steps.push(step);
       state = step.layers.map(({ next }) => next);
@@ -95,9 +110,10 @@ function forward(inputs: PassInputs, options: PassOptions) {
   }
   const hidden = overSteps(steps, ({ layers }) => layers.at(-1)!.next.hidden);
   const weights = overSteps(steps, (step) => step.weights);
-  const context = overSteps(steps, (step) => step.context);
+  const context = gatesOfFeatures ? undefined : overSteps(steps, (step) => step.context!);
   const kept = {
     inputs,
+    gatesOfFeatures,
     weights,
     context,
     gated: inputs.contextGate && {
@@ -113,26 +129,27 @@ function forward(inputs: PassInputs, options: PassOptions) {
       factors: layer === 0 ? [] : steps.map(({ factors }) => factors[layer - 1]),
     })),
   };
-  const outputs: PassOutputs = options.contexts ? [hidden, weights, context] : [hidden, weights];
+  const outputs: PassOutputs = options.contexts ? [hidden, weights, context!] : [hidden, weights];
   return { outputs, kept };
 }
+
+/** The gates' part that comes from the word, and the weights of what comes from contexts, absent where memory holds gates already. */
+type StepPlace = { fromWord: tf.Tensor2D; byContext: tf.Tensor2D | undefined; t: number; block: Block };
 
 function stepForward(
   { query, score, contextGate, lstm }: PassInputs,
   { activation, layerDropout }: PassOptions,
   memory: AttentionMemory,
   state: LSTMState[],
-  given: tf.Tensor2D,
-  fromContext: tf.Tensor2D,
-  t: number,
-  block: Block,
+  { fromWord, byContext, t, block }: StepPlace,
 ): Step {
   const top = state.at(-1)!.hidden;
   const { context: raw, weights } = additiveAttention({ query, score }, top, memory, activation);
   const gated = contextGate && { raw, gate: tf.sigmoid(linear(contextGate, top)) };
   const context = gated ? tf.mul<tf.Tensor2D>(gated.gate, raw) : raw;
-  const recurrent = tf.add(tf.matMul(context, fromContext), tf.matMul(state[0]!.hidden, lstm[0]!.hidden));
-  const layers = [lstmForward(tf.add(given, recurrent), state[0]!.cell)];
+  const fromContext = byContext ? tf.matMul(context, byContext) : context;
+  const recurrent = tf.add(fromContext, tf.matMul(state[0]!.hidden, lstm[0]!.hidden));
+  const layers = [lstmForward(tf.add(fromWord, recurrent), state[0]!.cell)];
   const factors = lstm.slice(1).map((_, i) => layerDropout(i + 1, t, block));
   const read: tf.Tensor2D[] = [];
   for (let layer = 1; layer < lstm.length; layer++) {
@@ -141,13 +158,22 @@ function stepForward(
     read.push(factor ? tf.mul(below, factor) : below);
     layers.push(lstmForward(lstmGates(lstm[layer]!, read[layer - 1]!, state[layer]!.hidden), state[layer]!.cell));
   }
-  return { before: state.map(({ hidden }) => hidden), weights, context, gated, layers, read, factors };
+  const before = state.map(({ hidden }) => hidden);
+  return { before, weights, context: byContext && context, gated, layers, read, factors };
 }
 
 type Kept = ReturnType<typeof forward>['kept'];
 
-/** Gradients that a step gives: gates of every layer, the projected query, the raw context, and the context's gate. */
-type StepGradients = { gates: tf.Tensor2D[]; asked: tf.Tensor2D; raw: tf.Tensor2D; gate: tf.Tensor2D | undefined };
+/**
+ * Gradients that a step gives: gates of every layer, the projected query, the raw context unless features went through the
+ * gates' weights beforehand, and the context's gate.
+ */
+type StepGradients = {
+  gates: tf.Tensor2D[];
+  asked: tf.Tensor2D;
+  raw: tf.Tensor2D | undefined;
+  gate: tf.Tensor2D | undefined;
+};
 
 /** @param above - gradients of what the pass returned */
 function backward(
@@ -173,7 +199,10 @@ function backward(
     score: { weight: () => scoreWeight, bias: () => tf.reshape(tf.sum(scores), [1]) },
     contextGate: contextGate && linearGradients(top, gate!),
     lstm: layers.map(({ before, read }, layer) => ({
-      input: () => tf.matMul(read ?? tf.concat([words, kept.context], 1), gates[layer]!, true),
+      input: () => {
+        const seen = () => kept.context ?? contextsOf(kept, options.packing);
+        return tf.matMul(read ?? tf.concat([words, seen()], 1), gates[layer]!, true);
+      },
       hidden: () => tf.matMul(before, gates[layer]!, true),
       inputBias: () => tf.sum(gates[layer]!, 0),
       hiddenBias: () => tf.sum(gates[layer]!, 0),
@@ -181,18 +210,23 @@ function backward(
     words: () => tf.matMul(gates[0]!, inputParts(inputs).fromWord, false, true),
     initial: initial.map(({ hidden, cell }) => ({ hidden: () => hidden, cell: () => cell })),
     keys: () => keys,
-    features: () => featureGradients(kept, options.packing, steps),
+    features: () => {
+      const raw = kept.gatesOfFeatures
+        ? tf.matMul<tf.Tensor2D>(gates[0]!, inputParts(inputs).fromContext, false, true)
+        : overSteps(steps, (step) => step.raw!);
+      return featureGradients(kept, options.packing, raw);
+    },
   };
 }
 
 /** Through all steps, from the last to the first. */
 function stepsBackward(kept: Kept, { packing, activation }: PassOptions, above: Parameters<typeof backward>[2]) {
-  const { inputs, layers, gated } = kept;
+  const { inputs, layers, gated, gatesOfFeatures } = kept;
   const { query, contextGate, lstm } = inputs;
   const sizes = stepSizes(packing);
   const bySteps = (x: tf.Tensor2D) => tf.split(x, sizes, 0) as tf.Tensor2D[];
   const turned = {
-    context: tf.transpose(inputParts(inputs).fromContext),
+    context: gatesOfFeatures ? undefined : tf.transpose(inputParts(inputs).fromContext),
     hidden: lstm.map(({ hidden }) => tf.transpose(hidden)),
     input: lstm.map(({ input }, layer) => (layer === 0 ? undefined : tf.transpose(input))),
     query: tf.transpose(query.weight),
@@ -219,7 +253,7 @@ function stepsBackward(kept: Kept, { packing, activation }: PassOptions, above: 
       const factor = layers[layer]!.factors[t];
       hidden[layer - 1] = tf.add(hidden[layer - 1]!, factor ? tf.mul(read, factor) : read);
     }
-    const onward: tf.Tensor2D = tf.matMul(found[0]!, turned.context);
+    const onward = turned.context ? tf.matMul<tf.Tensor2D>(found[0]!, turned.context) : found[0]!;
     const context = from[t]!.context ? tf.add<tf.Tensor2D>(onward, from[t]!.context) : onward;
     const raw = gates ? tf.mul<tf.Tensor2D>(context, gates[t]!) : context;
     const gate = gateSlopes && tf.mul<tf.Tensor2D>(context, gateSlopes[t]!);
@@ -228,7 +262,8 @@ function stepsBackward(kept: Kept, { packing, activation }: PassOptions, above: 
     const top = before.at(-1)!;
     top.hidden = tf.add(top.hidden, tf.matMul(through.asked, turned.query));
     if (gate) top.hidden = tf.add(top.hidden, tf.matMul(gate, turned.gate!));
-    return { before, sums: through.sums, gradients: { gates: found, asked: through.asked, raw, gate } };
+    const gradients = { gates: found, asked: through.asked, raw: gatesOfFeatures ? undefined : raw, gate };
+    return { before, sums: through.sums, gradients };
   };
 
   const steps: StepGradients[] = [];
@@ -238,7 +273,8 @@ function stepsBackward(kept: Kept, { packing, activation }: PassOptions, above: 
   });
   let total: { keys: tf.Tensor3D; scores: tf.Tensor; scoreWeight: tf.Tensor2D } | undefined;
   for (const [index, block] of [...packing.blocks.entries()].reverse()) {
-    const memory = memoryOf(inputs, block); // weights that are 0 behind a mask stay so
+    const features = gatesOfFeatures ?? inputs.features;
+    const memory = memoryOf({ features, keys: inputs.keys }, block); // weights that are 0 behind a mask stay so
     let sums: AttentionSums | undefined;
     for (let t = block.end - 1; t >= block.begin; t--) {
       const step = tf.tidy(() => {
@@ -261,21 +297,51 @@ function stepsBackward(kept: Kept, { packing, activation }: PassOptions, above: 
   return { ...total!, steps, initial: state };
 }
 
+/** Whether features go through the gates' weights before attention weighs them. */
+function goesBeforehand({ contextGate, features }: PassInputs, { packing, contexts }: PassOptions): boolean {
+  const [images, positions] = features.shape;
+  return !contextGate && !contexts && images * positions <= WORTH_BEFOREHAND * packing.places.length;
+}
+
+/** features [images, positions, featureSize] times weight [featureSize, size] -> [images, positions, size] */
+function timesFeatures(features: tf.Tensor3D, weight: tf.Tensor2D): tf.Tensor3D {
+  const [images, positions, featureSize] = features.shape;
+  const flat = tf.reshape(features, [images * positions, featureSize]);
+  return tf.reshape(tf.matMul(flat, weight), [images, positions, weight.shape[1]]);
+}
+
+/** What was seen at every place, [places, featureSize]: weights against the features, over steps and rows of an image. */
+function contextsOf({ inputs, weights }: Kept, packing: Packing): tf.Tensor2D {
+  return tf.concat(
+    blocksOf(weights, packing).flatMap(({ block, byImage, bySteps }) =>
+      bySteps(tf.matMul(byImage, memoryOf(inputs, block).features)),
+    ),
+    0,
+  );
+}
+
 /** Of the features, block by block: weights against the gradients of the raw contexts, over steps and rows of an image. */
-function featureGradients({ inputs, weights }: Kept, packing: Packing, steps: readonly StepGradients[]): tf.Tensor3D {
-  const [images, positions, featureSize] = inputs.features.shape;
-  const byStep = tf.split(weights, stepSizes(packing), 0) as tf.Tensor2D[];
-  const parts = packing.blocks.map(({ rows, slots, images: some, begin, end }) => {
-    const shape = [rows.length / slots, slots, -1];
-    const over = (tensors: tf.Tensor2D[]) =>
-      tf.concat(
-        tensors.map((x) => tf.reshape(x, shape)),
-        1,
-      );
-    const raw = over(steps.slice(begin, end).map((step) => step.raw)); // [images, steps * slots, featureSize]
-    return putBack(tf.matMul(over(byStep.slice(begin, end)), raw, true) as tf.Tensor3D, some, images);
+function featureGradients({ inputs, weights }: Kept, packing: Packing, raw: tf.Tensor2D): tf.Tensor3D {
+  const gradients = blocksOf(raw, packing);
+  const parts = blocksOf(weights, packing).map(({ block, byImage }, i) =>
+    putBack(tf.matMul(byImage, gradients[i]!.byImage, true), block.images, inputs.features.shape[0]),
+  );
+  return tf.reshape(tf.addN(parts), inputs.features.shape);
+}
+
+/** Rows of all places, [places, size], as [images, steps * slots, size] of every block, and the way back from there to those of steps. */
+function blocksOf(x: tf.Tensor2D, packing: Packing) {
+  const byStep = tf.split(x, stepSizes(packing), 0) as tf.Tensor2D[];
+  return packing.blocks.map((block) => {
+    const { rows, slots, begin, end } = block;
+    const steps = byStep.slice(begin, end).map((step) => tf.reshape(step, [rows.length / slots, slots, -1]));
+    return {
+      block,
+      byImage: tf.concat(steps, 1) as tf.Tensor3D,
+      bySteps: (y: tf.Tensor3D) =>
+        tf.split(y, end - begin, 1).map((step) => tf.reshape<tf.Rank.R2>(step, [rows.length, y.shape[2]])),
+    };
   });
-  return tf.reshape(tf.addN(parts), [images, positions, featureSize]);
 }
 
 /** The first layer's weights for what it reads: word [embeddingSize, 4 hiddenSize], context [featureSize, 4 hiddenSize]. */

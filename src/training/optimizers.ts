@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { DataError, expectPositive } from '../core/errors';
+import { ownKernel } from '../core/ownKernel';
 import type { Gradients, Parameters } from './gradients';
 
 /** Changes parameters by their gradients. What it keeps from step to step goes by parameter name. */
@@ -46,6 +47,25 @@ export function adamW(learningRate: number, options: AdamWOptions = {}): Optimiz
         const before = moments.get(name);
         const step = (before?.step ?? 0) + 1;
         const [unbias, unbiasSquare] = [1 - beta1 ** step, Math.sqrt(1 - beta2 ** step)];
+        const kept = 1 - rate * decay;
+        const made =
+          before &&
+          ownKernel(
+            'AdamStep',
+            { parameter, gradient, first: before.first, second: before.second, ...(clip && { clip }) },
+            {
+              ...{ beta1, share: 1 - beta1, beta2, squareShare: 1 - beta2, kept },
+              ...{ rate: (rate * unbiasSquare) / unbias, epsilon: epsilon * unbiasSquare },
+            },
+          );
+        if (made) {
+          const [changed, first, second] = made as [tf.Tensor, tf.Tensor, tf.Tensor];
+          tf.dispose([before.first, before.second]);
+          moments.set(name, { first: tf.keep(first), second: tf.keep(second), step });
+          parameter.assign(changed);
+          changed.dispose();
+          continue;
+        }
         tf.tidy(() => {
           const square = tf.square(gradient);
           const [share, squareShare] = clip
@@ -62,7 +82,7 @@ export function adamW(learningRate: number, options: AdamWOptions = {}): Optimiz
             (deviation) => tf.div(first, deviation),
             (ratio) => tf.mul(ratio, (rate * unbiasSquare) / unbias),
           );
-          parameter.assign(tf.sub(decay === 0 ? parameter : tf.mul(parameter, 1 - rate * decay), move));
+          parameter.assign(tf.sub(decay === 0 ? parameter : tf.mul(parameter, kept), move));
         });
       }
     },

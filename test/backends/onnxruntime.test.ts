@@ -1,13 +1,16 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { scoresOfSums } from '../../src/attention/additive';
 import { activation } from '../../src/core/activations';
 import { dense } from '../../src/core/dense';
 import { layerNorm } from '../../src/core/layerNorm';
+import { lstmForward } from '../../src/core/lstm';
 import { ownKernel } from '../../src/core/ownKernel';
 import { Random } from '../../src/core/random';
 import { selectBackend } from '../../src/node/backends';
 import type { OnnxBackend } from '../../src/node/onnxruntime/backend';
 import { type KernelCall, profileKernels } from '../../src/node/onnxruntime/register';
+import { adamW } from '../../src/training/optimizers';
 import { expectClose, expectNoLeak } from '../helpers';
 
 /**
@@ -437,6 +440,70 @@ describe.skipIf(missing)('what tfjs has no kernels for', () => {
     const norm = (epsilon: number) => (x: tf.Tensor) =>
       layerNorm({ weight: tf.ones([70]) as tf.Tensor1D, bias: tf.zeros([70]) as tf.Tensor1D }, x, epsilon);
     for (const epsilon of [1e-5, 1]) expectAsOnCpu([[300, 70]], (x) => norm(epsilon)(x!), { kernels: ['LayerNorm'] });
+  });
+
+  test('steps of Adam, with numbers for more than one part of them', () => {
+    expectAsOnCpu(
+      [[300_000], [3, 5], [300_000], [3, 5], []],
+      (large, small, ofLarge, ofSmall, clip) => {
+        const parameters = new Map([large!, small!].map((x, i) => [`${i}`, tf.variable(x)]));
+        const optimizer = adamW(0.01, { weightDecay: 0.1 });
+        for (let step = 0; step < 3; step++) {
+          const grads = [ofLarge!, ofSmall!].map((gradient, i) => [`${i}`, tf.add(gradient, step / 2)] as const);
+          optimizer.apply(parameters, new Map(grads), () => 1, step === 1 ? (tf.abs(clip!) as tf.Scalar) : undefined);
+        }
+        optimizer.dispose();
+        return [...parameters.values()].map((parameter) => {
+          const changed = tf.clone(parameter);
+          parameter.dispose();
+          return changed;
+        });
+      },
+      { kernels: ['AdamStep'] },
+    );
+  });
+
+  test.each([
+    [2, 3, 4, 5],
+    [3, 2, 50, 40],
+    [5, 3, 200, 200], // two parts, the last one with fewer images than the other
+  ])(
+    'scores of additive attention: %s images, %s rows each, %s positions, size %s',
+    (images, perImage, positions, size) => {
+      for (const activation of ['tanh', 'relu'] as const)
+        expectAsOnCpu(
+          [[images * perImage, size], [images, positions, size], [size, 1], [1]],
+          withGradients((asked, keys, weight, bias) =>
+            scoresOfSums(
+              {
+                asked: asked as tf.Tensor2D,
+                keys: keys as tf.Tensor3D,
+                score: { weight: weight as tf.Tensor2D, bias: bias as tf.Tensor1D },
+              },
+              activation,
+            ),
+          ),
+          { kernels: images > 2 ? ['AdditiveScores'] : [], tolerance: 1e-4 },
+        );
+    },
+  );
+
+  test.each([
+    [2, 3],
+    [40, 50],
+  ])('%s rows of an LSTM of %s', (rows, size) => {
+    expectAsOnCpu(
+      [
+        [rows, 4 * size],
+        [rows, size],
+      ],
+      (gates, cell) => {
+        const { next, activations } = lstmForward(tf.mul(gates!, 30), cell as tf.Tensor2D);
+        const { before, ...others } = activations;
+        return [...Object.values(next), ...Object.values(others)];
+      },
+      { kernels: rows === 40 ? ['LSTMCell'] : [] },
+    );
   });
 
   test('is not computed in one where a tape records it', () => {

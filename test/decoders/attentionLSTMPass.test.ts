@@ -15,7 +15,6 @@ import { expectClose, expectNoLeak } from '../helpers';
 await tf.setBackend('cpu');
 
 const sizes = { vocabSize: 11, featureSize: 6, embeddingSize: 5, hiddenSize: 4, attentionSize: 7 };
-const positions = 3;
 
 /** Lengths such that captions end one by one, whole images early, and the longest stand neither first nor last. */
 const captionLengths: Record<number, number[]> = {
@@ -25,6 +24,8 @@ const captionLengths: Record<number, number[]> = {
 
 type Case = {
   config: AttentionLSTMConfig;
+  /** So few that features go through the gates' weights before attention, where nothing else reads contexts; or many. */
+  positions: 3 | 60;
   perImage: number;
   wanted: 'captions' | 'some' | 'all';
   masked: boolean;
@@ -34,7 +35,7 @@ type Case = {
   spread: number;
 };
 
-const cases = [1, 3].flatMap((perImage) =>
+const grid = [1, 3].flatMap((perImage) =>
   (['tanh', 'relu'] as const).flatMap((attentionActivation) =>
     [1, 2].flatMap((numLayers) =>
       [false, true].flatMap((contextGate) =>
@@ -50,6 +51,7 @@ const cases = [1, 3].flatMap((perImage) =>
               deepOutput,
               initActivation: pick % 2 === 0 ? 'tanh' : 'none',
             },
+            positions: 3,
             perImage,
             wanted: (['captions', 'some', 'all'] as const)[pick % 3]!,
             masked: pick % 2 === 1,
@@ -63,11 +65,18 @@ const cases = [1, 3].flatMap((perImage) =>
   ),
 );
 
+const cases = [
+  ...grid,
+  ...grid
+    .filter(({ config }) => !config.contextGate && !config.deepOutput)
+    .map((stored): Case => ({ ...stored, positions: 60 })),
+];
+
 const random = new Random(5);
 const tensorOf = <R extends tf.Rank>(shape: tf.ShapeMap[R], name: string) =>
   tf.tensor<R>(random.fork(name).normal(tf.util.sizeFromShape(shape as number[])), shape);
 
-function inputsOf({ perImage, masked, wanted: which, config }: Case) {
+function inputsOf({ perImage, masked, wanted: which, config, positions }: Case) {
   const lengths = captionLengths[perImage]!;
   const words = lengths.map((length, row) =>
     [...random.fork(row).uniform(length)].map((u) => 3 + Math.floor(u * (config.vocabSize - 3))),
@@ -136,8 +145,9 @@ function expectSame(found: tf.Tensor, expected: tf.Tensor, tolerance: number): v
   expectClose(found, expected, 5e-7 + tolerance * tf.max(tf.abs(expected)).dataSync()[0]!);
 }
 
-const nameOf = ({ config, perImage, wanted, masked, rate, spread }: Case) =>
+const nameOf = ({ config, positions, perImage, wanted, masked, rate, spread }: Case) =>
   [
+    `${positions} positions`,
     `${perImage} per image`,
     config.attentionActivation,
     `${config.numLayers} layers`,
@@ -187,7 +197,7 @@ test.each(['forward', 'backward'])('an error in the %s pass leaves nothing behin
   tf.tidy(() => {
     const { tokens, features } = inputsOf(stored);
     const seen = tf.variable(features);
-    const misshapen: tf.Tensor2D = tf.ones([1, positions + 1]);
+    const misshapen: tf.Tensor2D = tf.ones([1, stored.positions + 1]);
     const before = tf.memory().numTensors;
     // Comes after the pass on the way back.
     const failing = tf.customGrad((x) => ({

@@ -1,7 +1,10 @@
 import type * as tf from '@tensorflow/tfjs';
 import { geluByErf, geluByTanh, normaliseRows } from '../../rows';
 import type { NamedGraph } from '../engine';
+import { adamStep } from './adam';
+import { additiveScores } from './attention';
 import { isFloat, oneNode, sizeOf } from './graphs';
+import { lstmCell } from './lstm';
 import { FEW_PRODUCTS } from './matMul';
 import type { Call, Kernel } from './types';
 
@@ -58,4 +61,11 @@ const shiftedProduct: NamedGraph = {
 };
 
 /** What models ask for by `ownKernel`: no kernels of tfjs, and no others stand behind them. */
-export const own: Record<string, Kernel> = { Dense: dense, Gelu: gelu, LayerNorm: layerNorm };
+export const own: Record<string, Kernel> = {
+  AdamStep: adamStep,
+  AdditiveScores: additiveScores,
+  Dense: dense,
+  Gelu: gelu,
+  LayerNorm: layerNorm,
+  LSTMCell: lstmCell,
+};
