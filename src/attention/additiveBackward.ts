@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import { ownKernel } from '../core/ownKernel';
 import type { AdditiveAttentionParams, AttentionMemory } from './additive';
 
 /** What a step of attention saw on its way there. */
@@ -15,8 +16,8 @@ export type AttentionSums = {
   scores: tf.Tensor2D;
   /** The same times the activation's part of the way back, [images, positions, attentionSize] */
   bent: tf.Tensor3D;
-  /** Gradient of the score's weight, [attentionSize, 1] */
-  scoreWeight: tf.Tensor2D;
+  /** Scores' gradients times s, summed over positions; over rows it is the gradient of the score's weight, [rows, attentionSize] */
+  byHidden: tf.Tensor2D;
 };
 
 /**
@@ -47,30 +48,50 @@ export function additiveAttentionBackward(
   const perImage = rows / images;
   const seen = tf.matMul(tf.reshape(context, [images, perImage, features.shape[2]]), features, false, true);
   const pulled = tf.mul(weights, tf.add(given, tf.reshape(seen, [rows, positions])));
-  const scores = tf.sub(pulled, tf.mul(weights, tf.sum(pulled, 1, true))); // [rows, positions]
+  const scores: tf.Tensor2D = tf.sub(pulled, tf.mul(weights, tf.sum(pulled, 1, true))); // [rows, positions]
 
+  const { byHidden, bySlope, bent } = overPositions(asked, keys, scores, activation);
+  const total = tf.sum(scores, 1, true);
+  return {
+    asked: tf.mul(tf.reshape(params.score.weight, [1, attentionSize]), slopeOf(activation, total, bySlope)),
+    sums: { scores: byImage(scores, images, [positions]), bent, byHidden },
+  };
+}
+
+/** Sums of scores * s and of scores * slope' over positions, [rows, attentionSize], and `bent`; slope' is s^2 for tanh. */
+function overPositions(
+  asked: tf.Tensor2D,
+  keys: tf.Tensor3D,
+  scores: tf.Tensor2D,
+  activation: 'tanh' | 'relu',
+): { byHidden: tf.Tensor2D; bySlope: tf.Tensor2D; bent: tf.Tensor3D } {
+  const whole = ownKernel('AdditiveSlopes', { asked, keys, scores }, { activation });
+  if (whole) {
+    const [byHidden, bySlope, bent] = whole as [tf.Tensor2D, tf.Tensor2D, tf.Tensor3D];
+    return { byHidden, bySlope, bent };
+  }
+  const [images, positions, attentionSize] = keys.shape;
+  const rows = asked.shape[0];
   const sum = tf.add(
     tf.reshape(keys, [images, 1, positions, attentionSize]),
-    tf.reshape(asked, [images, perImage, 1, attentionSize]),
+    tf.reshape(asked, [images, rows / images, 1, attentionSize]),
   );
-  const hidden = activation === 'tanh' ? tf.tanh(sum) : tf.relu(sum); // [images, perImage, positions, attentionSize]
-  const flat = tf.reshape<tf.Rank.R3>(hidden, [rows, positions, attentionSize]);
-  const slope: tf.Tensor3D = activation === 'tanh' ? tf.square(flat) : tf.step(flat);
-  /** sum over positions of scores * x, row by row: [rows, attentionSize] */
-  const weighed = (x: tf.Tensor3D) =>
-    tf.reshape(tf.matMul(tf.reshape(scores, [rows, 1, positions]), x), [rows, attentionSize]);
+  const hidden = tf.reshape<tf.Rank.R3>(activation === 'tanh' ? tf.tanh(sum) : tf.relu(sum), [
+    rows,
+    positions,
+    attentionSize,
+  ]);
+  const slope: tf.Tensor3D = activation === 'tanh' ? tf.square(hidden) : tf.step(hidden);
+  const across = tf.reshape<tf.Rank.R3>(scores, [rows, 1, positions]);
+  const summed = (x: tf.Tensor3D) => tf.reshape<tf.Rank.R2>(tf.matMul(across, x), [rows, attentionSize]);
   const bent = tf.mul(slope, tf.reshape(scores, [rows, positions, 1]));
-  const total = tf.sum(scores, 1, true);
-  const byImage = <T extends tf.Tensor>(x: tf.Tensor, shape: number[]) =>
-    (perImage === 1 ? x : tf.sum(tf.reshape(x, [images, perImage, ...shape]), 1)) as T;
-  return {
-    asked: tf.mul(tf.reshape(params.score.weight, [1, attentionSize]), slopeOf(activation, total, weighed(slope))),
-    sums: {
-      scores: byImage(scores, [positions]),
-      bent: byImage(bent, [positions, attentionSize]),
-      scoreWeight: tf.reshape(tf.sum(weighed(flat), 0), [attentionSize, 1]),
-    },
-  };
+  return { byHidden: summed(hidden), bySlope: summed(slope), bent: byImage(bent, images, [positions, attentionSize]) };
+}
+
+/** [rows, ...shape] summed over the rows of an image, [images, ...shape] */
+function byImage<T extends tf.Tensor>(x: tf.Tensor, images: number, shape: number[]): T {
+  const perImage = x.shape[0]! / images;
+  return (perImage === 1 ? x : tf.sum(tf.reshape(x, [images, perImage, ...shape]), 1)) as T;
 }
 
 /** The gradient of the keys [images, positions, attentionSize] from what was summed over steps. */

@@ -114,6 +114,8 @@ export function lstmSlopes({ input, forget, candidate, output, before, squashed 
  * @returns gradients of the gates [rows, 4 hiddenSize] and of the cell before
  */
 export function lstmBackward(slopes: LSTMSlopes, after: LSTMState): { gates: tf.Tensor2D; cell: tf.Tensor2D } {
+  const whole = ownKernel('LSTMBackward', { ...after, ...slopes }, {}) as [tf.Tensor2D, tf.Tensor2D] | undefined;
+  if (whole) return { gates: whole[0], cell: whole[1] };
   const [rows, size] = after.cell.shape;
   const cell = tf.add<tf.Tensor2D>(after.cell, tf.mul(after.hidden, slopes.hiddenToCell));
   const inner = tf.reshape(tf.mul(tf.expandDims(cell, 1), slopes.cellToGates), [rows, 3 * size]);

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
+import type { LSTMSlopes, LSTMState } from './lstm';
 
 /** Operations that are several kernels of tfjs, by the inputs and attributes of the one that a backend may have instead. */
 type OwnKernels = {
@@ -29,10 +30,21 @@ type OwnKernels = {
     attrs: { activation: 'tanh' | 'relu' };
   };
   /**
+   * The way back of `AdditiveScores`: with hidden = activation(keys + asked), of slope(hidden)^2 for tanh, as
+   * `additiveAttentionBackward` has it, and scores [rows, positions], the gradient of the scores -> sums over positions of scores * hidden
+   * and of scores * slope, [rows, size], and over the rows of an image of scores * slope, [images, positions, size]
+   */
+  AdditiveSlopes: {
+    inputs: { asked: tf.Tensor2D; keys: tf.Tensor3D; scores: tf.Tensor2D };
+    attrs: { activation: 'tanh' | 'relu' };
+  };
+  /**
    * gates [rows, 4 hiddenSize] before their activations, cell [rows, hiddenSize] -> what `lstmForward` gives, each [rows,
    * hiddenSize]: hidden, cell, input, forget, candidate, output, squashed
    */
   LSTMCell: { inputs: { gates: tf.Tensor2D; cell: tf.Tensor2D }; attrs: Record<string, never> };
+  /** What `lstmBackward` makes of gradients and slopes -> gates, cell */
+  LSTMBackward: { inputs: LSTMState & LSTMSlopes; attrs: Record<string, never> };
 };
 
 /**

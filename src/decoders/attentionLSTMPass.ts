@@ -288,7 +288,7 @@ function stepsBackward(kept: Kept, { packing, activation }: PassOptions, above: 
     const found: NonNullable<typeof total> = {
       keys: putBack(keyGradients(inputs, sums!, activation), block.images, inputs.keys.shape[0]),
       scores: tf.sum(sums!.scores),
-      scoreWeight: sums!.scoreWeight,
+      scoreWeight: tf.reshape(tf.sum(sums!.byHidden, 0), inputs.score.weight.shape),
     };
     total = total ? addTrees(total, found) : found;
     const before = rowsBefore(packing, index);

@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { scoresOfSums } from '../../src/attention/additive';
+import { additiveAttentionBackward } from '../../src/attention/additiveBackward';
 import { activation } from '../../src/core/activations';
 import { dense } from '../../src/core/dense';
 import { layerNorm } from '../../src/core/layerNorm';
-import { lstmForward } from '../../src/core/lstm';
+import { type LSTMSlopes, lstmBackward, lstmForward } from '../../src/core/lstm';
 import { ownKernel } from '../../src/core/ownKernel';
 import { Random } from '../../src/core/random';
 import { selectBackend } from '../../src/node/backends';
@@ -485,6 +486,30 @@ describe.skipIf(missing)('what tfjs has no kernels for', () => {
           ),
           { kernels: images > 2 ? ['AdditiveScores'] : [], tolerance: 1e-4 },
         );
+      for (const activation of ['tanh', 'relu'] as const)
+        expectAsOnCpu(
+          [
+            [images * perImage, size],
+            [images, positions, size],
+            [images * perImage, positions],
+            [size, 1],
+            [images, positions, 6],
+            [images * perImage, 6],
+            [images * perImage, positions],
+          ],
+          (asked, keys, weights, weight, features, context, given) => {
+            const found = additiveAttentionBackward(
+              { score: { weight: weight as tf.Tensor2D, bias: tf.zeros([1]) } },
+              { asked: asked as tf.Tensor2D, weights: tf.softmax(weights as tf.Tensor2D) },
+              { features: features as tf.Tensor3D, keys: keys as tf.Tensor3D },
+              activation,
+              context as tf.Tensor2D,
+              given as tf.Tensor2D,
+            );
+            return [found.asked, ...Object.values(found.sums)];
+          },
+          { kernels: images > 2 ? ['AdditiveSlopes'] : [], tolerance: 1e-5 },
+        );
     },
   );
 
@@ -503,6 +528,15 @@ describe.skipIf(missing)('what tfjs has no kernels for', () => {
         return [...Object.values(next), ...Object.values(others)];
       },
       { kernels: rows === 40 ? ['LSTMCell'] : [] },
+    );
+    const shape = [rows, size];
+    expectAsOnCpu(
+      [...Array<number[]>(5).fill(shape), [rows, 3, size]],
+      (...[hidden, cell, hiddenToOutput, hiddenToCell, cellToBefore, cellToGates]) => {
+        const slopes = { hiddenToOutput, hiddenToCell, cellToBefore, cellToGates } as LSTMSlopes;
+        return Object.values(lstmBackward(slopes, { hidden: hidden as tf.Tensor2D, cell: cell as tf.Tensor2D }));
+      },
+      { kernels: rows === 40 ? ['LSTMBackward'] : [] },
     );
   });
 

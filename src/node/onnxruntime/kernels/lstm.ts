@@ -16,6 +16,46 @@ export const lstmCell: Kernel = ({
   return made && RESULTS.map((name) => made[name]!);
 };
 
+const SLOPES = ['hiddenToOutput', 'hiddenToCell', 'cellToGates', 'cellToBefore'] as const;
+
+/** The way back through a step, up to the products. */
+export const lstmBackward: Kernel = ({
+  engine,
+  inputs,
+}: Call<Record<'hidden' | 'cell' | (typeof SLOPES)[number], tf.TensorInfo>>) => {
+  const { cell } = inputs;
+  if (sizeOf(cell) < FEW || !Object.values(inputs).every((each) => isFloat(each) && engine.holds(each)))
+    return undefined;
+  const [rows, size] = cell.shape as [number, number];
+  const made = engine.run(back, inputs, { gates: { shape: [rows, 4 * size] }, before: { shape: cell.shape } });
+  return made && [made.gates, made.before];
+};
+
+const back: NamedGraph = {
+  name: 'LSTMBackward',
+  build: () => {
+    const of = (op: string, inputs: string[], output: string) => ({ op, inputs, outputs: [output] });
+    return {
+      nodes: [
+        of('Mul', ['hidden', 'hiddenToCell'], 'fromHidden'),
+        of('Add', ['cell', 'fromHidden'], 'reached'),
+        of('Unsqueeze', ['reached', 'one'], 'above'),
+        of('Mul', ['above', 'cellToGates'], 'inner'),
+        of('Reshape', ['inner', 'flat'], 'innerFlat'),
+        of('Mul', ['hidden', 'hiddenToOutput'], 'outer'),
+        { op: 'Concat', inputs: ['innerFlat', 'outer'], outputs: ['gates'], attributes: { axis: 1 } },
+        of('Mul', ['reached', 'cellToBefore'], 'before'),
+      ],
+      inputs: Object.fromEntries(['hidden', 'cell', ...SLOPES].map((name) => [name, 'float32'] as const)),
+      outputs: { gates: 'float32', before: 'float32' },
+      constants: {
+        one: { type: 'int64', shape: [1], values: [1] },
+        flat: { type: 'int64', shape: [2], values: [0, -1] }, // as many rows, and all else
+      },
+    };
+  },
+};
+
 const step: NamedGraph = {
   name: 'LSTMCell',
   build: () => {

@@ -2,9 +2,9 @@ import type * as tf from '@tensorflow/tfjs';
 import { geluByErf, geluByTanh, normaliseRows } from '../../rows';
 import type { NamedGraph } from '../engine';
 import { adamStep } from './adam';
-import { additiveScores } from './attention';
+import { additiveScores, additiveSlopes } from './attention';
 import { isFloat, oneNode, sizeOf } from './graphs';
-import { lstmCell } from './lstm';
+import { lstmBackward, lstmCell } from './lstm';
 import { FEW_PRODUCTS } from './matMul';
 import type { Call, Kernel } from './types';
 
@@ -64,8 +64,10 @@ const shiftedProduct: NamedGraph = {
 export const own: Record<string, Kernel> = {
   AdamStep: adamStep,
   AdditiveScores: additiveScores,
+  AdditiveSlopes: additiveSlopes,
   Dense: dense,
   Gelu: gelu,
   LayerNorm: layerNorm,
+  LSTMBackward: lstmBackward,
   LSTMCell: lstmCell,
 };
