@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { glorot, uniform } from '../../src/core/init';
 import { variables } from '../../src/core/parameters';
 import type { Random } from '../../src/core/random';
+import { tidyUntaped } from '../../src/core/tidyUntaped';
 import type { ConvParams } from '../../src/encoders/mobilenetV2';
 
 type Block = { reduce: ConvParams; spatial: ConvParams; expand: ConvParams; shortcut?: ConvParams };
@@ -52,8 +53,10 @@ export function resNet50({ stem, blocks }: ResNet50Params, pixels: tf.Tensor4D):
   let x = tf.maxPool(tf.relu(conv(stem, pixels, 2)), 3, 2, 'same');
   for (const [index, { reduce, spatial, expand, shortcut }] of blocks.entries()) {
     const { stride } = BLOCKS[index]!;
-    const narrow = tf.relu(conv(spatial, tf.relu(conv(reduce, x)), stride));
-    x = tf.relu(tf.add(conv(expand, narrow), shortcut ? conv(shortcut, x, stride) : x));
+    x = tidyUntaped(() => {
+      const narrow = tf.relu(conv(spatial, tf.relu(conv(reduce, x)), stride));
+      return tf.relu(tf.add(conv(expand, narrow), shortcut ? conv(shortcut, x, stride) : x));
+    });
   }
   return x;
 }

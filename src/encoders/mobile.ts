@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { type Activation, activation } from '../core/activations';
 import type { ParamsOf } from '../core/spec';
+import { tidyUntaped } from '../core/tidyUntaped';
 import type { Observe } from './batchNorm';
 import { convolve, convSpec } from './conv';
 import { type Architecture, type ConvNetworkOptions, isFrozen, passingOver } from './convNetwork';
@@ -132,7 +133,8 @@ function stagesAfter(
     if (stage < first) continue;
     for (const [index, block] of blocks.entries()) {
       const of = plan.stages[stage]![index]!;
-      x = invertedResidual(block, of, plan.squeeze, padding(of.kernel), x, normalising);
+      const through = () => invertedResidual(block, of, plan.squeeze, padding(of.kernel), x, normalising);
+      x = observe ? through() : tidyUntaped(through);
     }
     outputs.push(x);
   }

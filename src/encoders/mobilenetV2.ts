@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { glorot } from '../core/init';
 import { variables } from '../core/parameters';
 import type { Random } from '../core/random';
+import { tidyUntaped } from '../core/tidyUntaped';
 import { disposeTree } from '../core/tree';
 import { convolve, convolveChannels } from './conv';
 import { expectPixels } from './expectPixels';
@@ -79,7 +80,7 @@ const SAME = { padding: 'same' } as const;
 /** pixels [batch, height, width, 3] -> [batch, height / 32, width / 32, 1280] */
 export function mobileNetV2({ stem, blocks, head }: MobileNetV2Params, pixels: tf.Tensor4D): tf.Tensor4D {
   let x = convolve(pixels, stem.weight, { ...SAME, stride: 2 }, { bias: stem.bias, activation: 'relu6' });
-  for (const [index, block] of BLOCKS.entries()) x = invertedResidual(blocks[index]!, block, x);
+  for (const [index, block] of BLOCKS.entries()) x = tidyUntaped(() => invertedResidual(blocks[index]!, block, x));
   return convolve(x, head.weight, SAME, { bias: head.bias, activation: 'relu6' });
 }
 

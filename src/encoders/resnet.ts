@@ -4,6 +4,7 @@ import { dense } from '../core/dense';
 import { UsageError } from '../core/errors';
 import { linearSpec } from '../core/layerSpecs';
 import type { ParamsOf } from '../core/spec';
+import { tidyUntaped } from '../core/tidyUntaped';
 import type { Observe } from './batchNorm';
 import { maxPool } from './conv';
 import { type Architecture, type ConvNetworkOptions, isFrozen, passingOver } from './convNetwork';
@@ -93,8 +94,10 @@ function resNetStages(
   const outputs = [x];
   const plans = blockPlans(config);
   for (const [stage, blocks] of params.stages.entries()) {
-    for (const [index, block] of blocks.entries())
-      x = residual(block, plans[stage]![index]!, config, x, act, normalising);
+    for (const [index, block] of blocks.entries()) {
+      const through = () => residual(block, plans[stage]![index]!, config, x, act, normalising);
+      x = observe ? through() : tidyUntaped(through);
+    }
     outputs.push(x);
   }
   return outputs;

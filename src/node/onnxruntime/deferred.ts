@@ -14,7 +14,7 @@ import {
 /** What a deferred operation reads: another one, or a tensor's numbers, [batch, height, width, channels]. */
 type Source = Deferred | { values: Float32Array; shape: readonly number[] };
 
-/** A constant, of a tensor unless it is always the same; `make` lays it out as ONNX wants it. */
+/** A constant, of a tensor or of few numbers; `make` lays it out as ONNX wants it. */
 type Weight = { dataId?: tf.DataId; values: Float32Array; make: () => Constant };
 
 type Operation = { op: string; attributes?: Record<string, Attribute>; sources: Source[]; weights: Weight[] };
@@ -69,10 +69,11 @@ export class Deferrals {
       op,
       attributes,
       sources.map(nameOf),
-      weights.map(({ dataId }) => dataId && this.names.get(dataId)),
+      weights.map(({ dataId, values }) => (dataId ? this.names.get(dataId) : [...values])),
     ]);
+    const sizes = inputs.map(({ shape }) => shape.slice(1));
     const graph: NamedGraph = {
-      name: `deferred ${JSON.stringify(described)}`,
+      name: `deferred ${JSON.stringify([sizes, described])}`,
       build: () => graphOf(steps, inputs, nameOf),
     };
     for (const dataId of ids) {
@@ -127,7 +128,10 @@ function listed(last: Deferred) {
   return { names, inputs, steps, weights: steps.flatMap(({ operation }) => operation.weights) };
 }
 
-/** Channels come first inside of the graph, and last outside of it. */
+/**
+ * Channels come first inside of the graph, and last outside of it. All sizes but the batch's are said, or onnxruntime would turn
+ * maps back and forth around every addition of two, not knowing that they have one shape.
+ */
 function graphOf(steps: readonly Deferred[], inputs: readonly Input[], nameOf: (source: Source) => string): Graph {
   const inside = (source: Source) => (source instanceof Deferred ? nameOf(source) : `${nameOf(source)} first`);
   const constants: Record<string, Constant> = {};
@@ -147,6 +151,7 @@ function graphOf(steps: readonly Deferred[], inputs: readonly Input[], nameOf: (
       transposed(nameOf(steps.at(-1)!), 'y', CHANNELS_LAST),
     ],
     inputs: Object.fromEntries(inputs.map((input) => [nameOf(input), 'float32'])),
+    sizes: Object.fromEntries(inputs.map((input) => [nameOf(input), ['batch', ...input.shape.slice(1)]])),
     outputs: { y: 'float32' },
     constants,
   };

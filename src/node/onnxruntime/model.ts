@@ -18,10 +18,11 @@ export type Constant =
   | { type: 'float32'; shape: readonly number[]; values: Float32Array }
   | { type: 'int64'; shape: readonly number[]; values: readonly number[] };
 
-/** Inputs and outputs have a type and any shape. */
+/** Inputs and outputs have a type and any shape, but for inputs in `sizes`: numbers, and names for what may be any number. */
 export type Graph = {
   nodes: readonly Node[];
   inputs: Record<string, ElementType>;
+  sizes?: Record<string, readonly (number | string)[]>;
   outputs: Record<string, ElementType>;
   constants?: Record<string, Constant>;
 };
@@ -52,13 +53,16 @@ type Bytes = readonly Uint8Array[];
  *
  * @see https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3
  */
-export function onnxModel({ nodes, inputs, outputs, constants = {} }: Graph, unreadable?: string): Uint8Array {
+export function onnxModel(
+  { nodes, inputs, sizes = {}, outputs, constants = {} }: Graph,
+  unreadable?: string,
+): Uint8Array {
   const graph = [
     ...(unreadable === undefined ? [] : unreadableOutput(unreadable)),
     ...nodes.flatMap((node) => message(1, nodeBytes(node))),
     ...text(2, 'graph'),
     ...Object.entries(constants).flatMap(([name, constant]) => message(5, constantBytes(name, constant))),
-    ...Object.entries(inputs).flatMap(([name, type]) => message(11, valueBytes(name, type))),
+    ...Object.entries(inputs).flatMap(([name, type]) => message(11, valueBytes(name, type, sizes[name]))),
     ...Object.entries(outputs).flatMap(([name, type]) => message(12, valueBytes(name, type))),
   ];
   const operatorsOf = (domain: string, version: number) => message(8, [...text(1, domain), ...whole(2, version)]);
@@ -123,8 +127,9 @@ function constantBytes(name: string, { type, shape, values }: Constant): Bytes {
   ];
 }
 
-function valueBytes(name: string, type: ElementType): Bytes {
-  const tensorType = whole(1, TYPE_NUMBERS[type]); // no shape: any
+function valueBytes(name: string, type: ElementType, sizes?: readonly (number | string)[]): Bytes {
+  const shape = sizes?.flatMap((size) => message(1, typeof size === 'number' ? whole(1, size) : text(2, size)));
+  const tensorType = [...whole(1, TYPE_NUMBERS[type]), ...(shape ? message(2, shape) : [])]; // without: any
   return [...text(1, name), ...message(2, message(1, tensorType))];
 }
 

@@ -1,12 +1,21 @@
 import * as tf from '@tensorflow/tfjs';
 import { type Deferrals, Deferred } from '../deferred';
+import { CHANNELS_FIRST } from '../model';
 import { attributesOf, type ConvAttributes, fits, infoOf, isPlain, type Shape4 } from './convParts';
 import { withBiasAndActivation } from './fused';
 import { isFloat } from './graphs';
 import type { Call, Kernel } from './types';
 
+type PoolAttributes = {
+  filterSize: [number, number] | number;
+  strides: [number, number] | number;
+  pad: 'valid' | 'same' | number;
+  dimRoundingMode?: 'floor' | 'round' | 'ceil';
+};
+type PadAttributes = { paddings: [number, number][]; constantValue: number };
+
 /**
- * Convolutions, and the additions and bends after them, are put off until somebody asks for numbers:
+ * Convolutions, and the additions, bends, frames and pools after them, are put off until somebody asks for numbers:
  * whole stretches of a network then run as one graph, in which onnxruntime folds biases and activations into the
  * convolutions and keeps channels in the order that suits the processor. Not while gradients are taped, whose way back
  * asks for every intermediate result.
@@ -72,10 +81,42 @@ export function deferring(deferrals: Deferrals): Record<string, Kernel> {
     return before && backend.defer(new Deferred(backend, x.shape, { op: 'Clip', sources: [before], weights: bounds }));
   };
 
+  /** Only where one is put off already: for a picture's own pixels nothing would be gained. */
+  const pool =
+    (op: string): Kernel =>
+    ({ inputs: { x }, attrs }: Call<{ x: tf.TensorInfo }, PoolAttributes>) => {
+      const before = taped() ? undefined : pending(x);
+      if (!before) return undefined;
+      const { filterSize, strides, pad, dimRoundingMode } = attrs;
+      const info = tf.backend_util.computePool2DInfo(x.shape as Shape4, filterSize, strides, 1, pad, dimRoundingMode);
+      if (!fits(info)) return undefined;
+      const { dilations, ...moves } = attributesOf(info);
+      const attributes = { ...moves, kernel_shape: [info.filterHeight, info.filterWidth] };
+      return backend.defer(new Deferred(backend, info.outShape, { op, attributes, sources: [before], weights: [] }));
+    };
+
+  const pad: Kernel = ({ inputs: { x }, attrs }: Call<{ x: tf.TensorInfo }, PadAttributes>) => {
+    const before = taped() ? undefined : pending(x);
+    if (!before) return undefined;
+    const [pads, shape] = [CHANNELS_FIRST.map((axis) => attrs.paddings[axis]!), x.shape];
+    const around = [...pads.map(([begin]) => begin), ...pads.map(([, end]) => end)];
+    const value = Float32Array.of(attrs.constantValue);
+    const weights = [
+      {
+        values: Float32Array.from(around),
+        make: () => ({ type: 'int64' as const, shape: [around.length], values: around }),
+      },
+      { values: value, make: () => ({ type: 'float32' as const, shape: [], values: value }) },
+    ];
+    const padded = shape.map((size, axis) => size + attrs.paddings[axis]![0] + attrs.paddings[axis]![1]);
+    return backend.defer(new Deferred(backend, padded, { op: 'Pad', sources: [before], weights }));
+  };
+
   const [conv2D, depthwise] = [convolution(false), convolution(true)];
   const after = { Add: add, Relu: relu, Relu6: relu6 };
   return {
     ...after,
+    ...{ AvgPool: pool('AveragePool'), MaxPool: pool('MaxPool'), PadV2: pad },
     ...{ Conv2D: conv2D, FusedConv2D: withBiasAndActivation(conv2D, after) },
     ...{ DepthwiseConv2dNative: depthwise, FusedDepthwiseConv2D: withBiasAndActivation(depthwise, after) },
   };
