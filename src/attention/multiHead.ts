@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { type DenseParams, dense } from '../core/dense';
 import { type Dropout, dropout } from '../core/dropout';
 import { type LinearSpec, linearSpec } from '../core/layerSpecs';
+import { tidyUntaped } from '../core/tidyUntaped';
 import { attendAfterShared, type SharedPast } from './sharedPast';
 
 /** [rows, heads, time, size] each: what queries are compared with, and what they get. */
@@ -30,9 +31,11 @@ export function scaledDotProduct(
   { keys, values }: KeysAndValues,
   { scale = 1 / Math.sqrt(queries.shape[3]), bias, drop }: AttentionOptions = {},
 ): HeadsAttended {
-  const products = tf.matMul<tf.Tensor4D>(tf.mul(queries, scale), keys, false, true);
-  const weights = tf.softmax<tf.Tensor4D>(bias ? tf.add<tf.Tensor4D>(products, bias) : products);
-  return { context: tf.matMul<tf.Tensor4D>(dropout(weights, drop, 'attention'), values), weights };
+  return tidyUntaped(() => {
+    const products = tf.matMul<tf.Tensor4D>(tf.mul(queries, scale), keys, false, true);
+    const weights = tf.softmax<tf.Tensor4D>(bias ? tf.add<tf.Tensor4D>(products, bias) : products);
+    return { context: tf.matMul<tf.Tensor4D>(dropout(weights, drop, 'attention'), values), weights };
+  });
 }
 
 /** [rows, time, heads * size] -> [rows, heads, time, size] */

@@ -4,6 +4,7 @@ import { type DenseParams, dense } from '../core/dense';
 import { type Dropout, dropout, within } from '../core/dropout';
 import { type LayerNormParams, layerNorm } from '../core/layerNorm';
 import { recompute } from '../core/recompute';
+import { tidyUntaped } from '../core/tidyUntaped';
 import {
   crossAttention,
   type FusedCrossParams,
@@ -72,7 +73,21 @@ export function transformerLayer(
   params: TransformerLayerParams,
   x: tf.Tensor3D,
   config: TransformerLayerConfig,
-  { bias, past, shared, memory, memoryBias, drop }: TransformerLayerInputs = {},
+  inputs: TransformerLayerInputs = {},
+): TransformerLayerOutputs {
+  return tidyUntaped(() => throughLayer(params, x, config, inputs));
+}
+
+/** The output of `transformerLayer` alone: nothing else of the layer is kept. */
+export function layerOutput(...layer: Parameters<typeof transformerLayer>): tf.Tensor3D {
+  return tidyUntaped(() => transformerLayer(...layer).output);
+}
+
+function throughLayer(
+  params: TransformerLayerParams,
+  x: tf.Tensor3D,
+  config: TransformerLayerConfig,
+  { bias, past, shared, memory, memoryBias, drop }: TransformerLayerInputs,
 ): TransformerLayerOutputs {
   const { attentionNorm, cross, crossNorm } = params;
   const { numHeads, scale } = config;
@@ -143,8 +158,7 @@ export function recomputedLayer(
   config: TransformerLayerConfig,
   { bias, memory, memoryBias, drop }: Omit<TransformerLayerInputs, 'past' | 'shared'> = {},
 ): tf.Tensor3D {
-  return recompute(
-    { params, x, bias, memory, memoryBias },
-    ({ params, x, ...seen }) => transformerLayer(params, x, config, { ...seen, drop }).output,
+  return recompute({ params, x, bias, memory, memoryBias }, ({ params, x, ...seen }) =>
+    layerOutput(params, x, config, { ...seen, drop }),
   );
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { multiHeadSpec } from '../attention/multiHead';
-import { type TransformerLayerConfig, transformerLayer } from '../attention/transformerLayer';
+import { layerOutput, type TransformerLayerConfig } from '../attention/transformerLayer';
 import { activation } from '../core/activations';
 import { dense } from '../core/dense';
 import { type Dropout, dropout } from '../core/dropout';
@@ -120,7 +120,7 @@ export function plainTransformerParts(
       let x = tf.add<tf.Tensor3D>(dense(params.features, features), params.grid);
       x = dropout(x, drop, 'features');
       for (const [index, each] of params.encoder.entries())
-        x = transformerLayer(each, x, layer, { drop: within(drop, index) }).output;
+        x = layerOutput(each, x, layer, { drop: within(drop, index) });
       return encoderNorm ? layerNorm(encoderNorm, x, EPSILON) : x;
     },
     maxPositions,

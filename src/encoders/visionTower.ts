@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { type TransformerLayerConfig, transformerLayer } from '../attention/transformerLayer';
+import { layerOutput, type TransformerLayerConfig } from '../attention/transformerLayer';
 import { activation } from '../core/activations';
 import type { Dropout } from '../core/dropout';
 import { layerNorm } from '../core/layerNorm';
@@ -88,7 +88,7 @@ export function visionTower(
   const layer: TransformerLayerConfig = { numHeads, norm: 'pre', epsilon, activate: activation(config.activation) };
   for (const [index, each] of params.layers.entries()) {
     const within = drop && { ...drop, random: drop.random.fork(index) };
-    states.push(transformerLayer(each, states.at(-1)!, layer, { drop: within }).output);
+    states.push(layerOutput(each, states.at(-1)!, layer, { drop: within }));
   }
   return states;
 }

@@ -1,6 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { multiHeadSpec } from '../attention/multiHead';
-import { recomputedLayer, type TransformerLayerConfig, transformerLayer } from '../attention/transformerLayer';
+import {
+  layerOutput,
+  recomputedLayer,
+  type TransformerLayerConfig,
+  transformerLayer,
+} from '../attention/transformerLayer';
 import { activation } from '../core/activations';
 import { dense } from '../core/dense';
 import { type Dropout, dropout } from '../core/dropout';
@@ -65,8 +70,11 @@ export type ViTParams = ParamsOf<ReturnType<typeof vitSpec>>;
  */
 export type ViTOutputs = { features: tf.Tensor3D; hiddenStates: tf.Tensor3D[]; attentions: tf.Tensor4D[] };
 
+/** What is dropped in training; whether layers are computed again on the way back; whether attentions are wanted. */
+export type ViTOptions = { drop?: Dropout | undefined; recomputes?: boolean; attentions?: boolean };
+
 /**
- * A vision transformer. With `recomputes` there are no attentions. Positions are resized where the pictures are not of the size that they were learned for.
+ * A vision transformer. With `recomputes`, and with `attentions: false`, there are no attentions. Positions are resized where the pictures are not of the size that they were learned for.
  *
  * @param pixels - [batch, height, width, channels]
  * @see Dosovitskiy et al. 2021, https://arxiv.org/abs/2010.11929
@@ -75,7 +83,7 @@ export function vit(
   params: ViTParams,
   config: ViTConfig,
   pixels: tf.Tensor4D,
-  { drop, recomputes = false }: { drop?: Dropout | undefined; recomputes?: boolean } = {},
+  { drop, recomputes = false, attentions: attends = true }: ViTOptions = {},
 ): ViTOutputs {
   const { hiddenSize, numHeads, epsilon, patchSize, imageSize } = config;
   const [batch, height, width] = pixels.shape;
@@ -91,6 +99,10 @@ export function vit(
     const inLayer = drop && { ...drop, random: drop.random.fork(index) };
     if (recomputes) {
       hiddenStates.push(recomputedLayer(each, hiddenStates.at(-1)!, layer, { drop: inLayer }));
+      continue;
+    }
+    if (!attends) {
+      hiddenStates.push(layerOutput(each, hiddenStates.at(-1)!, layer, { drop: inLayer }));
       continue;
     }
     const { output, weights } = transformerLayer(each, hiddenStates.at(-1)!, layer, { drop: inLayer });
@@ -159,13 +171,13 @@ export class ViT implements Encoder {
   }
 
   /** All that a forward pass makes; pictures may be of another size than the positions were learned for. */
-  run(pixels: tf.Tensor4D, options: { drop?: Dropout; recomputes?: boolean } = {}): ViTOutputs {
+  run(pixels: tf.Tensor4D, options: ViTOptions = {}): ViTOutputs {
     return vit(this.params, this.config, pixels, options);
   }
 
   encode(pixels: tf.Tensor4D): tf.Tensor3D {
     expectPixels(pixels, this.preprocessing, this.config.channels);
-    return this.run(pixels, { recomputes: this.recomputes }).features;
+    return this.run(pixels, { recomputes: this.recomputes, attentions: false }).features;
   }
 
   /** The parameters as PyTorch has them; the tensors belong to the caller. */

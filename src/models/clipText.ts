@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import * as v from 'valibot';
 import { attentionBias } from '../attention/attentionBias';
-import { type TransformerLayerConfig, transformerLayer } from '../attention/transformerLayer';
+import { layerOutput, type TransformerLayerConfig } from '../attention/transformerLayer';
 import { activation } from '../core/activations';
 import { embed } from '../core/embedding';
 import { layerNorm } from '../core/layerNorm';
@@ -92,8 +92,7 @@ export function textTower(
   const hiddenStates = [tf.add<tf.Tensor3D>(embed(params.words, ids), positions)];
   const bias = attentionBias({ queries: time, causal, keyPaddingMask });
   const layer: TransformerLayerConfig = { numHeads, norm: 'pre', epsilon, activate: activation(config.activation) };
-  for (const each of params.layers)
-    hiddenStates.push(transformerLayer(each, hiddenStates.at(-1)!, layer, { bias }).output);
+  for (const each of params.layers) hiddenStates.push(layerOutput(each, hiddenStates.at(-1)!, layer, { bias }));
   return { hiddenStates, last: layerNorm(params.after, hiddenStates.at(-1)!, epsilon) };
 }
 

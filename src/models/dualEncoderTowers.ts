@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs';
 import { attentionBias } from '../attention/attentionBias';
 import { maskedSoftmax } from '../attention/mask';
 import { splitHeads } from '../attention/multiHead';
-import { type TransformerLayerConfig, transformerLayer } from '../attention/transformerLayer';
+import { layerOutput, type TransformerLayerConfig } from '../attention/transformerLayer';
 import { activation } from '../core/activations';
 import { type DenseParams, dense } from '../core/dense';
 import { type Dropout, dropout } from '../core/dropout';
@@ -94,10 +94,10 @@ export function textVectors(
   const bias = attentionBias({ queries: time, keyPaddingMask });
   const layer: TransformerLayerConfig = { numHeads, norm: 'pre', epsilon: EPSILON, activate: activation('gelu') };
   for (const [index, each] of params.layers.entries())
-    x = transformerLayer(each, x, layer, {
+    x = layerOutput(each, x, layer, {
       bias,
       drop: drop && { ...drop, random: drop.random.fork('text').fork(index) },
-    }).output;
+    });
   const pooled = pool(params.pool, layerNorm(params.norm, x, EPSILON), keyPaddingMask);
   return unitLength(dense(params.output, dropout(pooled, drop, 'text')));
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { multiHeadSpec } from '../attention/multiHead';
-import { type TransformerLayerConfig, transformerLayer } from '../attention/transformerLayer';
+import { layerOutput, type TransformerLayerConfig } from '../attention/transformerLayer';
 import { activation } from '../core/activations';
 import { dense } from '../core/dense';
 import { layerNormSpec, linearSpec, tableSpec } from '../core/layerSpecs';
@@ -80,6 +80,6 @@ export function prefixMapper(
     activate: activation('relu'),
   };
   let x: tf.Tensor3D = tf.concat([seen, asked], 1);
-  for (const each of layers) x = transformerLayer(each, x, layer).output;
+  for (const each of layers) x = layerOutput(each, x, layer);
   return tf.slice(x, [0, x.shape[1] - length, 0], [images, length, hiddenSize]);
 }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import * as v from 'valibot';
 import { multiHeadSpec, projectKeys } from '../attention/multiHead';
-import { type TransformerLayerConfig, transformerLayer } from '../attention/transformerLayer';
+import { layerOutput, type TransformerLayerConfig } from '../attention/transformerLayer';
 import { activation } from '../core/activations';
 import { type Dropout, dropout } from '../core/dropout';
 import { layerNorm } from '../core/layerNorm';
@@ -106,7 +106,7 @@ export function qFormer(
   for (const [index, each] of params.layers.entries()) {
     const memory = each.cross && projectKeys(each.cross, features, numHeads);
     const within = drop && { ...drop, random: drop.random.fork(index) };
-    x = transformerLayer(each, x, layer, { memory, drop: within }).output;
+    x = layerOutput(each, x, layer, { memory, drop: within });
   }
   return x;
 }
