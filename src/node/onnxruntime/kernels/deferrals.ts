@@ -24,7 +24,11 @@ export function deferring(deferrals: Deferrals): Record<string, Kernel> {
   const { engine } = deferrals;
   const { backend } = engine;
   const taped = () => tf.engine().state.gradientDepth > 0;
-  const pending = (x: tf.TensorInfo) => backend.deferred(x.dataId);
+  /** What is put off, unless it has been given another shape since. */
+  const pending = ({ dataId, shape }: tf.TensorInfo) => {
+    const deferred = backend.deferred(dataId);
+    return deferred && tf.util.arraysEqual([...deferred.shape], shape) ? deferred : undefined;
+  };
   const source = (x: tf.TensorInfo) => pending(x) ?? { values: engine.values(x), shape: x.shape };
 
   const convolution =
