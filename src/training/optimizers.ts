@@ -34,8 +34,7 @@ export type AdamWOptions = AdamOptions & { weightDecay?: number | ((name: string
 export function adamW(learningRate: number, options: AdamWOptions = {}): Optimizer {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01 } = options;
   expectPositive('learningRate', learningRate);
-  type Moments = { first: tf.Tensor; second: tf.Tensor; step: number };
-  const moments = new Map<string, Moments>();
+  const moments = new Map<string, { of: Moments; step: number }>();
 
   return {
     learningRate,
@@ -47,49 +46,25 @@ export function adamW(learningRate: number, options: AdamWOptions = {}): Optimiz
         const before = moments.get(name);
         const step = (before?.step ?? 0) + 1;
         const [unbias, unbiasSquare] = [1 - beta1 ** step, Math.sqrt(1 - beta2 ** step)];
-        const kept = 1 - rate * decay;
-        const made =
-          before &&
-          ownKernel(
-            'AdamStep',
-            { parameter, gradient, first: before.first, second: before.second, ...(clip && { clip }) },
-            {
-              ...{ beta1, share: 1 - beta1, beta2, squareShare: 1 - beta2, kept },
-              ...{ rate: (rate * unbiasSquare) / unbias, epsilon: epsilon * unbiasSquare },
-            },
-          );
-        if (made) {
-          const [changed, first, second] = made as [tf.Tensor, tf.Tensor, tf.Tensor];
-          tf.dispose([before.first, before.second]);
-          moments.set(name, { first: tf.keep(first), second: tf.keep(second), step });
-          parameter.assign(changed);
-          changed.dispose();
-          continue;
-        }
+        // rate / unbias * first / (sqrt(second) / unbiasSquare + epsilon), with one pass less
+        const numbers: AdamNumbers = {
+          ...{ beta1, beta2, share: 1 - beta1, squareShare: 1 - beta2 },
+          ...{ kept: 1 - rate * decay, rate: (rate * unbiasSquare) / unbias, epsilon: epsilon * unbiasSquare },
+        };
         tf.tidy(() => {
-          const square = tf.square(gradient);
-          const [share, squareShare] = clip
-            ? [tf.mul(clip, 1 - beta1), tf.mul(tf.square(clip), 1 - beta2)]
-            : [1 - beta1, 1 - beta2];
-          const first = moment(before?.first, beta1, gradient, share);
-          const second = moment(before?.second, beta2, square, squareShare);
-          tf.dispose([square, before?.first, before?.second].filter((tensor) => tensor !== undefined));
-          moments.set(name, { first, second, step });
-          // rate / unbias * first / (sqrt(second) / unbiasSquare + epsilon), with one pass less
-          const move = chain(
-            tf.sqrt(second),
-            (root) => tf.add(root, epsilon * unbiasSquare),
-            (deviation) => tf.div(first, deviation),
-            (ratio) => tf.mul(ratio, (rate * unbiasSquare) / unbias),
-          );
-          parameter.assign(tf.sub(decay === 0 ? parameter : tf.mul(parameter, kept), move));
+          const given = { parameter, gradient, ...(clip && { clip }) };
+          const whole = before && ownKernel('AdamStep', { ...given, ...before.of }, numbers);
+          const [changed, first, second] = (whole as AdamResults | undefined) ?? adamStep(given, before?.of, numbers);
+          tf.dispose(before?.of ?? {});
+          moments.set(name, { of: { first: tf.keep(first), second: tf.keep(second) }, step });
+          parameter.assign(changed);
         });
       }
     },
     async state() {
       const kept = new Map<string, tf.Tensor>();
-      for (const [name, { first, second, step }] of moments) {
-        kept.set(`${name}#first`, first.clone()).set(`${name}#second`, second.clone());
+      for (const [name, { of, step }] of moments) {
+        kept.set(`${name}#first`, of.first.clone()).set(`${name}#second`, of.second.clone());
         kept.set(`${name}#step`, tf.scalar(step));
       }
       return kept;
@@ -102,21 +77,44 @@ export function adamW(learningRate: number, options: AdamWOptions = {}): Optimiz
         const [first, second] = [state.get(`${name}#first`), state.get(`${name}#second`)];
         if (!first || !second) throw new DataError(`The optimizer's state lacks the moments of ${name}.`);
         const [step] = await state.get(key)!.data();
-        moments.set(name, { first: first.clone(), second: second.clone(), step: step! });
+        moments.set(name, { of: { first: first.clone(), second: second.clone() }, step: step! });
       }
     },
     dispose() {
-      for (const { first, second } of moments.values()) tf.dispose([first, second]);
+      for (const { of } of moments.values()) tf.dispose(of);
       moments.clear();
     },
   };
 }
 
-/** before * decay + what comes * share, kept, so that a tidy around the whole training step does not take it. */
+type Moments = Record<'first' | 'second', tf.Tensor>;
+type AdamNumbers = Record<'beta1' | 'share' | 'beta2' | 'squareShare' | 'kept' | 'rate' | 'epsilon', number>;
+type AdamResults = [parameter: tf.Tensor, first: tf.Tensor, second: tf.Tensor];
+
+/** What the own kernel `AdamStep` is, by operations of tfjs. The moments before it are gone after it. */
+function adamStep(
+  { parameter, gradient, clip }: { parameter: tf.Tensor; gradient: tf.Tensor; clip?: tf.Scalar },
+  before: Moments | undefined,
+  { beta1, share, beta2, squareShare, kept, rate, epsilon }: AdamNumbers,
+): AdamResults {
+  const first = moment(before?.first, beta1, gradient, clip ? tf.mul(clip, share) : share);
+  const square = tf.square(gradient);
+  const second = moment(before?.second, beta2, square, clip ? tf.mul(tf.square(clip), squareShare) : squareShare);
+  tf.dispose({ square, ...before });
+  const move = chain(
+    tf.sqrt(second),
+    (root) => tf.add(root, epsilon),
+    (deviation) => tf.div(first, deviation),
+    (ratio) => tf.mul(ratio, rate),
+  );
+  return [tf.sub(kept === 1 ? parameter : tf.mul(parameter, kept), move), first, second];
+}
+
+/** before * decay + what comes * share */
 function moment(before: tf.Tensor | undefined, decay: number, comes: tf.Tensor, share: tf.Tensor | number): tf.Tensor {
   return tf.tidy(() => {
     const added = tf.mul(comes, share);
-    return tf.keep(before ? tf.add(tf.mul(before, decay), added) : added);
+    return before ? tf.add(tf.mul(before, decay), added) : added;
   });
 }
 
